@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+import {AccountId} from "../types/AccountId.sol";
+import {Header} from "../types/Header.sol";
+import {Instrument, KIND_COLLATERAL, Position} from "../types/Position.sol";
+
+/// @notice An account in memory, between loading and saving.
+/// @param id Which account.
+/// @param header Its header as stored; the cash in it is out of date once `cash` moves.
+/// @param cash Cash, WAD, debt negative.
+/// @param loadedCash `cash` as loaded.
+/// @param words Its positions; the array has room for `capacity`.
+/// @param loaded Its positions as loaded.
+/// @param capacity Number of words that fit into `words`.
+struct Account {
+    AccountId id;
+    Header header;
+    int256 cash;
+    int256 loadedCash;
+    Position[] words;
+    Position[] loaded;
+    uint256 capacity;
+}
+
+/// @title The vector of words that an account is
+/// @dev Storage: one header and 64 contiguous words an account. Words beyond the header's count mean nothing and are
+/// never zeroed: reopening a position then writes to a used slot.
+abstract contract Accounts {
+    uint256 internal constant MAX_POSITIONS = 64;
+
+    struct AccountStorage {
+        Header header;
+        Position[MAX_POSITIONS] words;
+    }
+
+    mapping(AccountId id => AccountStorage account) private _accounts;
+
+    /// @dev Thrown when an account would hold more positions than it has words.
+    error Clearinghouse_TooManyPositions(AccountId account, uint256 limit);
+
+    function _header(AccountId id) internal view returns (Header) {
+        return _accounts[id].header;
+    }
+
+    function _setHeader(AccountId id, Header header) internal {
+        _accounts[id].header = header;
+    }
+
+    /// @dev Reads the words of an account into an array with room for `extra` more, up to the limit.
+    function _loadWords(AccountId id, uint256 count, uint256 extra)
+        internal
+        view
+        returns (Position[] memory words, uint256 capacity)
+    {
+        capacity = count + extra;
+        if (capacity > MAX_POSITIONS) capacity = MAX_POSITIONS;
+        words = new Position[](capacity);
+        AccountStorage storage account = _accounts[id];
+        for (uint256 i; i < count; ++i) {
+            words[i] = account.words[i];
+        }
+        _setLength(words, count);
+    }
+
+    /// @dev Writes back the words that differ from what was loaded; returns the header with the new count.
+    function _saveWords(Account memory account) internal returns (Header) {
+        AccountStorage storage stored = _accounts[account.id];
+        uint256 count = account.words.length;
+        for (uint256 i; i < count; ++i) {
+            Position word = account.words[i];
+            bool same = i < account.loaded.length && Position.unwrap(account.loaded[i]) == Position.unwrap(word);
+            if (!same) stored.words[i] = word;
+        }
+        return account.header.withCount(count);
+    }
+
+    /// @dev Index of the position in `instrument`, or the number of words if there is none.
+    function _find(Position[] memory words, Instrument instrument) internal pure returns (uint256 index) {
+        uint256 count = words.length;
+        while (index < count && !words[index].isIn(instrument)) ++index;
+    }
+
+    function _append(Account memory account, Position word) internal pure {
+        uint256 count = account.words.length;
+        if (count == account.capacity) revert Clearinghouse_TooManyPositions(account.id, MAX_POSITIONS);
+        _setLength(account.words, count + 1);
+        account.words[count] = word;
+    }
+
+    /// @dev Puts the last word in the place of the removed one.
+    function _remove(Account memory account, uint256 index) internal pure {
+        uint256 last = account.words.length - 1;
+        account.words[index] = account.words[last];
+        _setLength(account.words, last);
+    }
+
+    /// @dev Whether the account can owe nothing, whatever prices do: no debt, and nothing but collateral.
+    function _owesNothing(Account memory account) internal pure returns (bool) {
+        if (account.cash < 0) return false;
+        for (uint256 i; i < account.words.length; ++i) {
+            if (account.words[i].kind() != KIND_COLLATERAL) return false;
+        }
+        return true;
+    }
+
+    function _copy(Position[] memory words) internal pure returns (Position[] memory copied) {
+        copied = new Position[](words.length);
+        for (uint256 i; i < words.length; ++i) {
+            copied[i] = words[i];
+        }
+    }
+
+    function _setLength(Position[] memory words, uint256 length) private pure {
+        assembly ("memory-safe") {
+            mstore(words, length)
+        }
+    }
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+
+import {IClearinghouse} from "../interfaces/IClearinghouse.sol";
+import {MarketState} from "../types/MarketState.sol";
+import {KIND_PERP, Position, PositionLib} from "../types/Position.sol";
+import {Snapshot} from "../types/Snapshot.sol";
+import {Wad} from "../math/Wad.sol";
+import {Account, Accounts} from "./Accounts.sol";
+import {Registry} from "./Registry.sol";
+
+/// @title Perpetual markets: open interest, cumulative funding, settlement to mark (specification §4)
+/// @dev Storage: one word a market, and its cap in a second one that only growing open interest reads. A position's
+/// quote carries the funding: value = size × (mark − cumulative funding) + quote, so funding needs no write an account.
+abstract contract Markets is Accounts, Registry {
+    using SafeCast for uint256;
+
+    struct Market {
+        MarketState state;
+        uint256 cap;
+    }
+
+    mapping(uint16 underlying => Market) private _markets;
+
+    /// @dev Thrown when an underlying has no perpetual market.
+    error Clearinghouse_UnknownMarket(uint16 underlying);
+    /// @dev Thrown when a market is listed twice.
+    error Clearinghouse_MarketAlreadyListed(uint16 underlying);
+    /// @dev Thrown when a trade would take open interest over the market's cap.
+    error Clearinghouse_OpenInterestCapExceeded(uint16 underlying, uint256 openInterest, uint256 cap);
+    /// @dev Thrown when anybody but the OracleAdapter sets a funding rate.
+    error Clearinghouse_NotOracle(address caller);
+
+    /// @notice Lists the perpetual on `underlying`, with an open-interest cap of zero.
+    function listMarket(uint16 underlying) external restricted {
+        _requirePriced(underlying);
+        if (_markets[underlying].state.isListed()) revert Clearinghouse_MarketAlreadyListed(underlying);
+        _markets[underlying].state = MarketState.wrap(block.timestamp);
+        emit MarketListed(underlying);
+    }
+
+    /// @notice Sets the greatest open interest, WAD, that a trade may reach. Below what is open, only reductions trade.
+    function setMarketCap(uint16 underlying, uint256 cap) external restricted {
+        _listed(underlying);
+        _markets[underlying].cap = cap;
+        emit MarketCapSet(underlying, cap);
+    }
+
+    /// @inheritdoc IClearinghouse
+    function market(uint16 underlying)
+        external
+        view
+        returns (uint256 openInterest, int256 funding, int256 ratePerSecond, uint256 cap)
+    {
+        MarketState state = _listed(underlying);
+        return (
+            state.openInterest(), state.fundingAt(block.timestamp), state.rate(), _markets[underlying].cap
+        );
+    }
+
+    /// @dev Accrues the elapsed interval at the rate that held during it, then sets the new one. An unlisted market
+    /// has no funding: the adapter may price an underlying before its perpetual exists.
+    function _setFundingRate(uint16 underlying, int256 ratePerSecond) internal returns (uint256 openInterest) {
+        if (msg.sender != address(ORACLE)) revert Clearinghouse_NotOracle(msg.sender);
+        MarketState state = _markets[underlying].state;
+        if (!state.isListed()) return 0;
+        state = state.withRate(ratePerSecond, block.timestamp);
+        _markets[underlying].state = state;
+        emit FundingUpdated(underlying, state.fundingAt(block.timestamp), state.rate());
+        return state.openInterest();
+    }
+
+    function _listed(uint16 underlying) internal view returns (MarketState state) {
+        state = _markets[underlying].state;
+        if (!state.isListed()) revert Clearinghouse_UnknownMarket(underlying);
+    }
+
+    /// @dev Mark less cumulative funding: a position's value is size × basis + quote.
+    function _basis(uint16 underlying, Snapshot snapshot) internal view returns (int256) {
+        return int256(snapshot.mark()) - _listed(underlying).fundingAt(block.timestamp);
+    }
+
+    /// @dev Takes a change of Σ long sizes into the market's word; growth must stay under the cap.
+    function _moveOpenInterest(uint16 underlying, int256 longDelta) internal {
+        if (longDelta == 0) return;
+        Market storage m = _markets[underlying];
+        uint256 openInterest = uint256(int256(m.state.openInterest()) + longDelta);
+        if (longDelta > 0 && openInterest > m.cap) {
+            revert Clearinghouse_OpenInterestCapExceeded(underlying, openInterest, m.cap);
+        }
+        m.state = m.state.withOpenInterest(openInterest);
+    }
+
+    /// @dev Settles the account's perpetual to mark, then fills `size`. Every product rounds against the account.
+    /// @param premium Price of the fill less mark.
+    /// @return longDelta Change of the account's long size.
+    /// @return claimDelta Change of its cash and quote together: what the other accounts of the trade receive.
+    function _fillPerp(Account memory account, uint16 underlying, int256 size, int256 premium, int256 basis)
+        internal
+        pure
+        returns (int256 longDelta, int256 claimDelta)
+    {
+        uint256 index = _findPerp(account, underlying);
+        Position word = account.words[index];
+        int256 sizeBefore = word.perpSize();
+        int256 sizeAfter = sizeBefore + size;
+        int256 cashDelta = word.perpQuote() + Wad.mulFloor(sizeBefore, basis) - Wad.mulCeil(size, premium);
+        int256 quoteAfter = -Wad.mulCeil(sizeAfter, basis);
+        account.cash += cashDelta;
+        if (sizeAfter == 0) _remove(account, index);
+        else account.words[index] = PositionLib.perp(underlying, sizeAfter, quoteAfter);
+        return (_long(sizeAfter) - _long(sizeBefore), cashDelta + quoteAfter - word.perpQuote());
+    }
+
+    /// @dev Turns the unrealised profit and loss of every perpetual into cash. Returns their sum.
+    function _settlePerps(Account memory account) internal view returns (int256 realised) {
+        for (uint256 i; i < account.words.length; ++i) {
+            Position word = account.words[i];
+            if (word.kind() != KIND_PERP) continue;
+            int256 settled = Wad.mulFloor(word.perpSize(), _basis(word.id(), ORACLE.snapshot(word.id())));
+            realised += settled + word.perpQuote();
+            account.words[i] = PositionLib.perp(word.id(), word.perpSize(), -settled);
+        }
+        account.cash += realised;
+    }
+
+    /// @dev Adds a perpetual from another account as it is, unsettled. Returns the change of the long size.
+    function _mergePerp(Account memory account, uint16 underlying, int256 size, int256 quote)
+        internal
+        pure
+        returns (int256 longDelta)
+    {
+        uint256 index = _findPerp(account, underlying);
+        Position word = account.words[index];
+        int256 sizeAfter = word.perpSize() + size;
+        int256 quoteAfter = word.perpQuote() + quote;
+        longDelta = _long(sizeAfter) - _long(word.perpSize());
+        if (sizeAfter == 0) {
+            account.cash += quoteAfter;
+            _remove(account, index);
+        } else {
+            account.words[index] = PositionLib.perp(underlying, sizeAfter, quoteAfter);
+        }
+    }
+
+    /// @dev A copy of the words in which each perpetual's funding is part of its quote, rounded against the account:
+    /// what a risk engine gets.
+    function _foldFunding(Position[] memory words) internal view returns (Position[] memory folded) {
+        folded = _copy(words);
+        for (uint256 i; i < folded.length; ++i) {
+            Position word = folded[i];
+            if (word.kind() != KIND_PERP) continue;
+            int256 funding = _markets[word.id()].state.fundingAt(block.timestamp);
+            int256 size = word.perpSize();
+            folded[i] = PositionLib.perp(word.id(), size, word.perpQuote() - Wad.mulCeil(size, funding));
+        }
+    }
+
+    function _long(int256 size) private pure returns (int256) {
+        return size > 0 ? size : int256(0);
+    }
+
+    /// @dev Index of the account's perpetual on `underlying`; an empty word is appended if there is none.
+    function _findPerp(Account memory account, uint16 underlying) private pure returns (uint256 index) {
+        Position empty = PositionLib.perp(underlying, 0, 0);
+        index = _find(account.words, empty.instrument());
+        if (index == account.words.length) _append(account, empty);
+    }
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+import {IERC20Metadata} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Metadata.sol";
+import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
+
+import {Asset, IClearinghouse} from "../interfaces/IClearinghouse.sol";
+import {IOracleAdapter} from "../interfaces/IOracleAdapter.sol";
+import {IRiskEngine} from "../interfaces/IRiskEngine.sol";
+
+/// @title Which assets and engines there are
+/// @dev Storage: assets by id (0 is cash), engines by id. Nothing is ever unregistered; a cap of zero stops deposits.
+abstract contract Registry is AccessManaged, IClearinghouse {
+    IOracleAdapter public immutable ORACLE;
+
+    uint16 internal constant CASH = 0;
+
+    Asset[] private _assets;
+    IRiskEngine[] private _engines;
+
+    /// @dev Thrown when an asset id is not registered.
+    error Clearinghouse_UnknownAsset(uint16 asset);
+    /// @dev Thrown when an engine id is not registered.
+    error Clearinghouse_UnknownEngine(uint8 engine);
+    /// @dev Thrown when a token has more than 18 decimals.
+    error Clearinghouse_UnsupportedDecimals(address token, uint8 decimals);
+    /// @dev Thrown when something would be held whose price was never accepted.
+    error Clearinghouse_PriceNeverAccepted(uint16 underlying);
+    /// @dev Thrown when a deposit would take an asset over its cap.
+    error Clearinghouse_AssetCapExceeded(uint16 asset, uint256 total, uint256 cap);
+    /// @dev Thrown when a token is registered twice.
+    error Clearinghouse_TokenAlreadyRegistered(address token, uint16 asset);
+    /// @dev Thrown when a registry is full.
+    error Clearinghouse_RegistryFull(uint256 limit);
+    /// @dev Thrown when an address that must be a contract has no code.
+    error Clearinghouse_NotAContract(address target);
+
+    constructor(address oracle, address cash, uint8 cashDecimals) {
+        ORACLE = IOracleAdapter(oracle);
+        _assets.push(Asset({token: cash, decimals: cashDecimals, underlying: 0, total: 0, cap: 0}));
+        emit AssetRegistered(CASH, cash, cashDecimals, 0);
+    }
+
+    /// @notice Registers a token as collateral priced by `underlying`, with a cap of zero.
+    function registerAsset(address token, uint16 underlying) external restricted returns (uint16 id) {
+        _requirePriced(underlying);
+        uint256 count = _assets.length;
+        if (count > type(uint16).max) revert Clearinghouse_RegistryFull(count);
+        for (uint16 i; i < count; ++i) {
+            if (_assets[i].token == token) revert Clearinghouse_TokenAlreadyRegistered(token, i);
+        }
+        uint8 decimals = _decimals(token);
+        id = uint16(count);
+        _assets.push(Asset({token: token, decimals: decimals, underlying: underlying, total: 0, cap: 0}));
+        emit AssetRegistered(id, token, decimals, underlying);
+    }
+
+    /// @notice Sets the greatest recorded total, in smallest units, that a deposit of `id` may reach.
+    function setAssetCap(uint16 id, uint128 cap) external restricted {
+        _asset(id).cap = cap;
+        emit AssetCapSet(id, cap);
+    }
+
+    /// @notice Registers a risk engine that accounts may select; the first one is every account's default.
+    function registerEngine(address engine_) external restricted returns (uint8 id) {
+        if (engine_.code.length == 0) revert Clearinghouse_NotAContract(engine_);
+        uint256 count = _engines.length;
+        if (count > type(uint8).max) revert Clearinghouse_RegistryFull(count);
+        _engines.push(IRiskEngine(engine_));
+        id = uint8(count);
+        emit EngineRegistered(id, engine_);
+    }
+
+    /// @inheritdoc IClearinghouse
+    function asset(uint16 id) external view returns (Asset memory) {
+        return _asset(id);
+    }
+
+    /// @notice Number of registered assets, cash included.
+    function assetCount() external view returns (uint256) {
+        return _assets.length;
+    }
+
+    /// @inheritdoc IClearinghouse
+    function engine(uint8 id) external view returns (IRiskEngine) {
+        return _engine(id);
+    }
+
+    function _asset(uint16 id) internal view returns (Asset storage) {
+        if (id >= _assets.length) revert Clearinghouse_UnknownAsset(id);
+        return _assets[id];
+    }
+
+    function _engine(uint8 id) internal view returns (IRiskEngine) {
+        if (id >= _engines.length) revert Clearinghouse_UnknownEngine(id);
+        return _engines[id];
+    }
+
+    function _requirePriced(uint16 underlying) internal view {
+        if (ORACLE.snapshot(underlying).spot() == 0) revert Clearinghouse_PriceNeverAccepted(underlying);
+    }
+
+    function _decimals(address token) internal view returns (uint8 decimals) {
+        if (token.code.length == 0) revert Clearinghouse_NotAContract(token);
+        decimals = IERC20Metadata(token).decimals();
+        if (decimals > 18) revert Clearinghouse_UnsupportedDecimals(token, decimals);
+    }
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+
+import {IClearinghouse, Slice} from "../interfaces/IClearinghouse.sol";
+import {AccountId} from "../types/AccountId.sol";
+import {KIND_COLLATERAL, KIND_PERP, Position, PositionLib} from "../types/Position.sol";
+import {Account} from "./Accounts.sol";
+import {CashFlow} from "./Cash.sol";
+import {Trading} from "./Trading.sol";
+
+/// @title Moving a fraction of an account (specification §10)
+/// @dev No storage of its own. Every balance moves by the same fraction, rounded towards zero, so hedges stay whole
+/// and what leaves one account is to the wei what arrives in the other.
+abstract contract Slicing is Trading {
+    using SafeCast for uint256;
+
+    /// @notice The account that receives the insurance share of liquidations and the reserve of interest.
+    AccountId public immutable INSURANCE_ACCOUNT;
+    /// @notice The only address that may move slices.
+    address public immutable LIQUIDATOR;
+
+    /// @dev Thrown when anybody but the Liquidator asks for a slice.
+    error Clearinghouse_NotLiquidator(address caller);
+    /// @dev Thrown when an account that passed an initial-margin check in this block would be liquidated in it.
+    error Clearinghouse_CheckedInThisBlock(AccountId account);
+    /// @dev Thrown when a fraction is over one.
+    error Clearinghouse_InvalidFraction(uint256 fraction);
+
+    constructor(address liquidator, AccountId insuranceAccount) {
+        LIQUIDATOR = liquidator;
+        INSURANCE_ACCOUNT = insuranceAccount;
+    }
+
+    /// @inheritdoc IClearinghouse
+    function transferSlice(Slice calldata slice) external lock {
+        if (msg.sender != LIQUIDATOR) revert Clearinghouse_NotLiquidator(msg.sender);
+        if (slice.fraction > 1e18) revert Clearinghouse_InvalidFraction(slice.fraction);
+        _requireDistinct(slice);
+        CashFlow memory flow = _openCash();
+        Account memory from = _load(flow, slice.from, 0);
+        if (from.header.checkedAt() == block.timestamp) revert Clearinghouse_CheckedInThisBlock(slice.from);
+        Account memory into = _load(flow, slice.into, from.words.length);
+        int256 fraction = int256(slice.fraction);
+        int256 cash = from.cash * fraction / 1e18;
+        _moveWords(from, into, fraction);
+        from.cash += slice.payment.toInt256() - cash;
+        into.cash += cash - (slice.payment + slice.insurance).toInt256();
+        _checkInitial(into);
+        _save(flow, from);
+        _save(flow, into);
+        _credit(flow, INSURANCE_ACCOUNT, slice.insurance.toInt256());
+        _closeCash(flow, 0, false);
+        emit SliceTransferred(slice.from, slice.into, slice.fraction, slice.payment, slice.insurance);
+    }
+
+    /// @notice Hands the interest kept back from lenders to the insurance account. Anybody may call.
+    function collectReserve() external lock returns (uint256 amount) {
+        amount = _takeReserve();
+        CashFlow memory flow = _openCash();
+        _credit(flow, INSURANCE_ACCOUNT, amount.toInt256());
+        _closeCash(flow, 0, false);
+        emit ReserveCollected(amount);
+    }
+
+    /// @dev Walks backwards, so that a word removed from `from` only disturbs words already done.
+    function _moveWords(Account memory from, Account memory into, int256 fraction) private {
+        for (uint256 i = from.words.length; i > 0; --i) {
+            Position word = from.words[i - 1];
+            if (word.kind() == KIND_PERP) _movePerp(from, into, i - 1, fraction);
+            else if (word.kind() == KIND_COLLATERAL) _moveCollateral(from, into, i - 1, fraction);
+        }
+    }
+
+    function _movePerp(Account memory from, Account memory into, uint256 index, int256 fraction) private {
+        Position word = from.words[index];
+        int256 size = word.perpSize() * fraction / 1e18;
+        int256 quote = word.perpQuote() * fraction / 1e18;
+        if (size == 0) return;
+        int256 longDelta = _mergePerp(into, word.id(), size, quote);
+        longDelta += _mergePerp(from, word.id(), -size, -quote);
+        _moveOpenInterest(word.id(), longDelta);
+    }
+
+    function _moveCollateral(Account memory from, Account memory into, uint256 index, int256 fraction) private pure {
+        Position word = from.words[index];
+        uint256 amount = word.amount() * uint256(fraction) / 1e18;
+        if (amount == 0) return;
+        _addCollateral(into, word.id(), amount);
+        if (amount == word.amount()) _remove(from, index);
+        else from.words[index] = PositionLib.collateral(word.id(), word.amount() - amount);
+    }
+
+    /// @dev The parties and the insurance account are loaded side by side, so they must be three accounts.
+    function _requireDistinct(Slice calldata slice) private view {
+        if (slice.from == slice.into) revert Clearinghouse_SameAccount(slice.from);
+        if (slice.from == INSURANCE_ACCOUNT || slice.into == INSURANCE_ACCOUNT) {
+            revert Clearinghouse_InvalidCounterparty(INSURANCE_ACCOUNT);
+        }
+    }
+}

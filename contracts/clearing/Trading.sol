@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+
+import {Fill, IClearinghouse, Trade} from "../interfaces/IClearinghouse.sol";
+import {AccountId} from "../types/AccountId.sol";
+import {Instrument, KIND_COLLATERAL, KIND_PERP} from "../types/Position.sol";
+import {Snapshot} from "../types/Snapshot.sol";
+import {Wad} from "../math/Wad.sol";
+import {Account} from "./Accounts.sol";
+import {CashFlow} from "./Cash.sol";
+import {Custody} from "./Custody.sol";
+
+/// @title Trades between accounts (specification §9)
+/// @dev No storage of its own. What the parties pay and do not receive, fees and dust, goes to the fee account: cash
+/// is conserved by construction, not by two roundings that happen to agree.
+abstract contract Trading is Custody {
+    using SafeCast for uint256;
+
+    /// @notice The account that receives trading fees and rounding dust.
+    AccountId public immutable FEE_ACCOUNT;
+    /// @notice The only address that may carry out trades.
+    address public immutable EXCHANGE;
+
+    /// @dev What a fill needs to know of its instrument.
+    /// @param fairPrice Mark of a perpetual, spot of collateral, WAD.
+    /// @param band Greatest distance of a fill's price from the fair price, WAD.
+    /// @param basis Mark less cumulative funding, WAD; zero for spot.
+    /// @param unit Smallest units of collateral in one whole token.
+    struct Terms {
+        Instrument instrument;
+        int256 fairPrice;
+        int256 band;
+        int256 basis;
+        uint256 unit;
+        int256 longDelta;
+        int256 claimDelta;
+    }
+
+    /// @dev Thrown when anybody but the Exchange asks for a trade.
+    error Clearinghouse_NotExchange(address caller);
+    /// @dev Thrown when an instrument cannot be traded or is not written in its canonical form.
+    error Clearinghouse_UnsupportedInstrument(Instrument instrument);
+    /// @dev Thrown when the fee account trades, or both sides are one account.
+    error Clearinghouse_InvalidCounterparty(AccountId account);
+    /// @dev Thrown when a fill is too far from the fair price.
+    error Clearinghouse_PriceOutsideBand(uint256 price, uint256 fairPrice, uint256 band);
+    /// @dev Thrown when a reduce-only side would grow or turn its position.
+    error Clearinghouse_NotReducing(AccountId account, int256 sizeBefore, int256 sizeAfter);
+    /// @dev Thrown when a spot size is no whole number of the token's smallest units.
+    error Clearinghouse_InexactSize(int256 size, uint256 unit);
+
+    constructor(address exchange, AccountId feeAccount) {
+        EXCHANGE = exchange;
+        FEE_ACCOUNT = feeAccount;
+    }
+
+    /// @inheritdoc IClearinghouse
+    function applyTrade(Trade calldata trade) external lock {
+        if (msg.sender != EXCHANGE) revert Clearinghouse_NotExchange(msg.sender);
+        if (trade.taker == FEE_ACCOUNT) revert Clearinghouse_InvalidCounterparty(trade.taker);
+        Terms memory terms = _terms(trade.instrument);
+        CashFlow memory flow = _openCash();
+        Account memory taker = _load(flow, trade.taker, 1);
+        for (uint256 i; i < trade.fills.length; ++i) {
+            _applyFill(flow, terms, trade, trade.fills[i], taker);
+        }
+        _checkTrade(taker, trade.takerMinHealth);
+        _save(flow, taker);
+        if (terms.instrument.kind() == KIND_PERP) _moveOpenInterest(terms.instrument.id(), terms.longDelta);
+        _credit(flow, FEE_ACCOUNT, -terms.claimDelta);
+        _closeCash(flow, 0, false);
+    }
+
+    function _applyFill(
+        CashFlow memory flow,
+        Terms memory terms,
+        Trade calldata trade,
+        Fill calldata fill,
+        Account memory taker
+    ) private {
+        if (fill.maker == trade.taker || fill.maker == FEE_ACCOUNT) {
+            revert Clearinghouse_InvalidCounterparty(fill.maker);
+        }
+        int256 price = fill.price.toInt256();
+        if (Wad.abs(price - terms.fairPrice) > uint256(terms.band)) {
+            revert Clearinghouse_PriceOutsideBand(fill.price, uint256(terms.fairPrice), uint256(terms.band));
+        }
+        _fillSide(terms, taker, fill.size, price, fill.takerFee, trade.takerReduceOnly);
+        Account memory maker = _load(flow, fill.maker, 1);
+        _fillSide(terms, maker, -fill.size, price, fill.makerFee, fill.makerReduceOnly);
+        _checkTrade(maker, fill.makerMinHealth);
+        _save(flow, maker);
+        emit Traded(
+            trade.instrument,
+            trade.taker,
+            fill.maker,
+            fill.size,
+            fill.price,
+            fill.takerFee,
+            fill.makerFee,
+            terms.basis
+        );
+    }
+
+    /// @dev One account's side of a fill. `terms` collects what the accounts together gave up.
+    function _fillSide(
+        Terms memory terms,
+        Account memory account,
+        int256 size,
+        int256 price,
+        uint256 fee,
+        bool reduceOnly
+    ) private pure {
+        if (reduceOnly) _requireReducing(terms.instrument, account, size);
+        if (terms.instrument.kind() == KIND_PERP) {
+            (int256 longDelta, int256 claimDelta) =
+                _fillPerp(account, terms.instrument.id(), size, price - terms.fairPrice, terms.basis);
+            terms.longDelta += longDelta;
+            terms.claimDelta += claimDelta;
+        } else {
+            terms.claimDelta += _fillSpot(account, terms.instrument, size, price, terms.unit);
+        }
+        account.cash -= fee.toInt256();
+        terms.claimDelta -= fee.toInt256();
+    }
+
+    /// @dev Exchanges collateral for cash inside the account; what it pays rounds up, what it gets rounds down.
+    function _fillSpot(Account memory account, Instrument instrument, int256 size, int256 price, uint256 unit)
+        private
+        pure
+        returns (int256 claimDelta)
+    {
+        uint256 amount = Wad.abs(size) * unit / 1e18;
+        if (amount * 1e18 != Wad.abs(size) * unit) revert Clearinghouse_InexactSize(size, unit);
+        if (size < 0) _removeCollateral(account, instrument.id(), amount);
+        else _addCollateral(account, instrument.id(), amount);
+        claimDelta = -Wad.mulCeil(size, price);
+        account.cash += claimDelta;
+    }
+
+    function _requireReducing(Instrument instrument, Account memory account, int256 size) private pure {
+        uint256 index = _find(account.words, instrument);
+        bool isPerp = instrument.kind() == KIND_PERP;
+        int256 held;
+        if (index != account.words.length && isPerp) held = account.words[index].perpSize();
+        // Collateral is never negative: any sale that the balance allows reduces it.
+        bool reducing = isPerp ? (held < 0) != (size < 0) && Wad.abs(size) <= Wad.abs(held) : size < 0;
+        if (!reducing) revert Clearinghouse_NotReducing(account.id, held, held + size);
+    }
+
+    /// @dev Reads everything that the fills of one instrument share. Fills stay within half the scan range of the
+    /// fair price, so that a trade between friends cannot carry an account past its margin.
+    function _terms(Instrument instrument) private view returns (Terms memory terms) {
+        if (!instrument.isCanonical()) revert Clearinghouse_UnsupportedInstrument(instrument);
+        terms.instrument = instrument;
+        Snapshot snapshot;
+        if (instrument.kind() == KIND_PERP) {
+            snapshot = ORACLE.snapshot(instrument.id());
+            terms.basis = _basis(instrument.id(), snapshot);
+            terms.fairPrice = int256(snapshot.mark());
+        } else if (instrument.kind() == KIND_COLLATERAL && instrument.id() != CASH) {
+            snapshot = ORACLE.snapshot(_asset(instrument.id()).underlying);
+            terms.unit = 10 ** _asset(instrument.id()).decimals;
+            terms.fairPrice = int256(snapshot.spot());
+        } else {
+            revert Clearinghouse_UnsupportedInstrument(instrument);
+        }
+        terms.band = int256(Math.mulDiv(snapshot.spot(), snapshot.rangeMaintenance(), 2e18));
+    }
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+
+import {Fill, IClearinghouse, Trade} from "../interfaces/IClearinghouse.sol";
+import {IExchange, Order, SignedOrder} from "../interfaces/IExchange.sol";
+import {IOracleAdapter, PriceUpdate} from "../interfaces/IOracleAdapter.sol";
+import {Instrument} from "../types/Position.sol";
+import {Orders} from "./Orders.sol";
+
+/// @title Ballast's Exchange: settles signed orders, with nobody's permission
+/// @notice One taker against any number of makers in one instrument, each fill at its maker's price. Whoever submits
+/// chooses only among what both sides signed.
+/// @dev Storage: lanes (in Orders) and one word of fees an instrument. Holds no money; the Clearinghouse checks
+/// margins. How to stop it: market and asset caps in the Clearinghouse stop growth; reductions always settle.
+contract Exchange is Orders, AccessManaged {
+    struct FeeRates {
+        uint64 maker;
+        uint64 taker;
+    }
+
+    /// @notice Greatest fee, WAD ratio of the value traded: small enough that closing at mark passes the
+    /// reduce-only test of any account with more than a few percent of its maintenance margin.
+    uint256 public constant MAX_FEE = 0.001e18;
+
+    IClearinghouse public immutable CLEARINGHOUSE;
+    IOracleAdapter public immutable ORACLE;
+
+    mapping(Instrument instrument => FeeRates) private _fees;
+
+    /// @dev Thrown when there is not exactly one size for each maker, or there is no maker.
+    error Exchange_LengthMismatch(uint256 makers, uint256 sizes);
+    /// @dev Thrown when a fill would be of nothing.
+    error Exchange_ZeroSize(uint256 index);
+    /// @dev Thrown when the orders are of different instruments.
+    error Exchange_InstrumentMismatch(Instrument taker, Instrument maker);
+    /// @dev Thrown when both orders buy or both sell.
+    error Exchange_SameSide(int256 takerSize, int256 makerSize);
+    /// @dev Thrown when the maker's price is worse than the taker's limit.
+    error Exchange_PricesDoNotCross(uint256 takerLimit, uint256 makerPrice);
+    /// @dev Thrown when the fee is over what the order allows.
+    error Exchange_FeeAboveMaximum(uint256 fee, uint256 maximum);
+    /// @dev Thrown when a fee is set over its bound.
+    error Exchange_FeeOutOfBounds(uint256 fee, uint256 bound);
+
+    constructor(address authority, IClearinghouse clearinghouse, IOracleAdapter oracle) AccessManaged(authority) {
+        CLEARINGHOUSE = clearinghouse;
+        ORACLE = oracle;
+    }
+
+    /// @notice Sets the fees of an instrument, WAD ratios of the value traded.
+    function setFees(Instrument instrument, uint64 makerFee, uint64 takerFee) external restricted {
+        if (makerFee > MAX_FEE) revert Exchange_FeeOutOfBounds(makerFee, MAX_FEE);
+        if (takerFee > MAX_FEE) revert Exchange_FeeOutOfBounds(takerFee, MAX_FEE);
+        _fees[instrument] = FeeRates({maker: makerFee, taker: takerFee});
+        emit FeesSet(instrument, makerFee, takerFee);
+    }
+
+    /// @notice Fees of an instrument, WAD ratios of the value traded.
+    function fees(Instrument instrument) external view returns (uint256 makerFee, uint256 takerFee) {
+        FeeRates storage rates = _fees[instrument];
+        return (rates.maker, rates.taker);
+    }
+
+    /// @inheritdoc IExchange
+    function settle(
+        SignedOrder calldata taker,
+        SignedOrder[] calldata makers,
+        uint256[] calldata sizes,
+        PriceUpdate[] calldata updates
+    ) external {
+        if (makers.length == 0 || makers.length != sizes.length) {
+            revert Exchange_LengthMismatch(makers.length, sizes.length);
+        }
+        if (updates.length != 0) ORACLE.refresh(updates);
+        FeeRates memory rates = _feesWithin(taker.order, makers);
+        Fill[] memory fills = new Fill[](makers.length);
+        uint256 total;
+        for (uint256 i; i < makers.length; ++i) {
+            if (sizes[i] == 0) revert Exchange_ZeroSize(i);
+            total += sizes[i];
+            fills[i] = _fill(taker.order, makers[i].order, sizes[i], rates);
+            _consume(makers[i], sizes[i]);
+        }
+        _consume(taker, total);
+        CLEARINGHOUSE.applyTrade(
+            Trade({
+                instrument: taker.order.instrument,
+                taker: taker.order.account,
+                takerMinHealth: taker.order.minHealth,
+                takerReduceOnly: taker.order.reduceOnly,
+                fills: fills
+            })
+        );
+    }
+
+    /// @dev The fees of the instrument, after checking that every order allows them.
+    function _feesWithin(Order calldata taker, SignedOrder[] calldata makers)
+        private
+        view
+        returns (FeeRates memory rates)
+    {
+        rates = _fees[taker.instrument];
+        if (rates.taker > taker.maxFee) revert Exchange_FeeAboveMaximum(rates.taker, taker.maxFee);
+        for (uint256 i; i < makers.length; ++i) {
+            uint256 maximum = makers[i].order.maxFee;
+            if (rates.maker > maximum) revert Exchange_FeeAboveMaximum(rates.maker, maximum);
+        }
+    }
+
+    /// @dev One fill at the maker's price, after checking that the two orders meet. Fees round up.
+    function _fill(Order calldata taker, Order calldata maker, uint256 size, FeeRates memory rates)
+        private
+        pure
+        returns (Fill memory)
+    {
+        if (!(taker.instrument == maker.instrument)) {
+            revert Exchange_InstrumentMismatch(taker.instrument, maker.instrument);
+        }
+        bool buys = taker.size > 0;
+        if (buys == maker.size > 0) revert Exchange_SameSide(taker.size, maker.size);
+        if (buys ? maker.limitPrice > taker.limitPrice : maker.limitPrice < taker.limitPrice) {
+            revert Exchange_PricesDoNotCross(taker.limitPrice, maker.limitPrice);
+        }
+        uint256 value = Math.mulDiv(size, maker.limitPrice, 1e18, Math.Rounding.Ceil);
+        return Fill({
+            maker: maker.account,
+            size: buys ? int256(size) : -int256(size),
+            price: maker.limitPrice,
+            makerFee: Math.mulDiv(value, rates.maker, 1e18, Math.Rounding.Ceil),
+            takerFee: Math.mulDiv(value, rates.taker, 1e18, Math.Rounding.Ceil),
+            makerMinHealth: maker.minHealth,
+            makerReduceOnly: maker.reduceOnly
+        });
+    }
+}

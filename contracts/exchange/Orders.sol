@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+
+import {IExchange, Order, SignedOrder} from "../interfaces/IExchange.sol";
+import {AccountId} from "../types/AccountId.sol";
+
+/// @title Who signed an order, and how much of it is left (specification §9.1)
+/// @dev Storage: one word a lane of an account. A higher sequence replaces what the lane held, so cancel-and-replace
+/// costs nothing; an equal one shares the fill, so one order of several cancels the others; and a used lane is a
+/// cheaper write than a new one.
+abstract contract Orders is EIP712, IExchange {
+    struct Lane {
+        uint64 sequence;
+        uint128 filled;
+    }
+
+    bytes32 private constant ORDER_TYPEHASH = keccak256(
+        "Order(bytes32 account,uint256 instrument,int256 size,uint256 limitPrice,uint256 nonce,uint256 expiry,"
+        "uint256 maxFee,uint256 minHealth,bool reduceOnly)"
+    );
+
+    mapping(AccountId account => mapping(uint192 laneId => Lane)) private _lanes;
+
+    /// @dev Thrown when the signature is not the account owner's; `signer` is zero if it is none at all.
+    error Exchange_InvalidSignature(AccountId account, address signer);
+    /// @dev Thrown when an order's time is over.
+    error Exchange_OrderExpired(uint256 expiry, uint256 time);
+    /// @dev Thrown when the lane holds a higher sequence: the order was replaced or cancelled.
+    error Exchange_OrderSuperseded(AccountId account, uint256 nonce, uint64 sequence);
+    /// @dev Thrown when less of an order is left than would be filled.
+    error Exchange_Overfilled(AccountId account, uint256 nonce, uint256 left, uint256 size);
+    /// @dev Thrown when the caller does not own the account.
+    error Exchange_NotOwner(AccountId account, address caller);
+
+    constructor() EIP712("Ballast Exchange", "1") {}
+
+    /// @inheritdoc IExchange
+    function cancel(AccountId account, uint256 nonce) external {
+        if (account.owner() != msg.sender) revert Exchange_NotOwner(account, msg.sender);
+        Lane storage l = _lanes[account][uint192(nonce >> 64)];
+        if (l.sequence > uint64(nonce)) revert Exchange_OrderSuperseded(account, nonce, l.sequence);
+        (l.sequence, l.filled) = (uint64(nonce) + 1, 0);
+        emit OrderCancelled(account, nonce);
+    }
+
+    /// @inheritdoc IExchange
+    function lane(AccountId account, uint192 laneId) external view returns (uint64 sequence, uint128 filled) {
+        Lane storage l = _lanes[account][laneId];
+        return (l.sequence, l.filled);
+    }
+
+    /// @inheritdoc IExchange
+    function digest(Order calldata order) external view returns (bytes32) {
+        return _hashTypedDataV4(_structHash(order));
+    }
+
+    /// @dev Checks that an order is signed and alive and takes `size` from what is left of it.
+    function _consume(SignedOrder calldata signed, uint256 size) internal {
+        Order calldata order = signed.order;
+        if (block.timestamp > order.expiry) revert Exchange_OrderExpired(order.expiry, block.timestamp);
+        bytes32 orderHash = _hashTypedDataV4(_structHash(order));
+        _requireSigned(order.account, orderHash, signed.signature);
+
+        Lane storage stored = _lanes[order.account][uint192(order.nonce >> 64)];
+        Lane memory l = stored;
+        uint64 sequence = uint64(order.nonce);
+        if (sequence < l.sequence) revert Exchange_OrderSuperseded(order.account, order.nonce, l.sequence);
+        if (sequence > l.sequence) l = Lane({sequence: sequence, filled: 0});
+        uint256 total = order.size < 0 ? uint256(-order.size) : uint256(order.size);
+        uint256 left = total > l.filled ? total - l.filled : 0;
+        if (size > left || size > type(uint128).max - l.filled) {
+            revert Exchange_Overfilled(order.account, order.nonce, left, size);
+        }
+        l.filled += uint128(size);
+        (stored.sequence, stored.filled) = (l.sequence, l.filled);
+        emit OrderFilled(orderHash, order.account, order.nonce, l.filled);
+    }
+
+    function _requireSigned(AccountId account, bytes32 orderHash, bytes calldata signature) private pure {
+        (address signer, ECDSA.RecoverError problem,) = ECDSA.tryRecoverCalldata(orderHash, signature);
+        if (problem != ECDSA.RecoverError.NoError || signer != account.owner()) {
+            revert Exchange_InvalidSignature(account, signer);
+        }
+    }
+
+    function _structHash(Order calldata order) private pure returns (bytes32) {
+        return keccak256(abi.encode(ORDER_TYPEHASH, order));
+    }
+}

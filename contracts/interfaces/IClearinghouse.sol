@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+import {AccountId} from "../types/AccountId.sol";
+import {IRiskEngine} from "./IRiskEngine.sol";
+import {Header} from "../types/Header.sol";
+import {LiquidationTerms, Margin} from "../types/Margin.sol";
+import {Instrument, Position} from "../types/Position.sol";
+
+/// @notice A collateral asset. Its index in the registry is its asset id; id 0 is cash.
+/// @param token ERC-20 that is held.
+/// @param decimals Decimals of the token.
+/// @param underlying Feed that prices it.
+/// @param total Amount recorded over all accounts, smallest units.
+/// @param cap Greatest `total` that a deposit may reach.
+struct Asset {
+    address token;
+    uint8 decimals;
+    uint16 underlying;
+    uint128 total;
+    uint128 cap;
+}
+
+/// @notice One maker's part of a trade; the taker has the other side.
+/// @param maker Account of the maker.
+/// @param size Size that the taker receives, WAD; negative if the taker sells.
+/// @param price Cash for one unit, WAD.
+/// @param makerFee Cash that the maker pays, WAD.
+/// @param takerFee Cash that the taker pays, WAD.
+/// @param makerMinHealth E/MM that the maker asks for after the trade, WAD; zero for none.
+/// @param makerReduceOnly Whether the maker's position may only shrink.
+struct Fill {
+    AccountId maker;
+    int256 size;
+    uint256 price;
+    uint256 makerFee;
+    uint256 takerFee;
+    uint256 makerMinHealth;
+    bool makerReduceOnly;
+}
+
+/// @notice A trade of one taker against makers in one instrument.
+struct Trade {
+    Instrument instrument;
+    AccountId taker;
+    uint256 takerMinHealth;
+    bool takerReduceOnly;
+    Fill[] fills;
+}
+
+/// @notice What a liquidator takes and pays.
+/// @param from Account that is liquidated.
+/// @param into Account that receives the slice and pays for it.
+/// @param fraction Fraction of every balance, WAD.
+/// @param payment Cash to the liquidated account, WAD.
+/// @param insurance Cash to the insurance account, WAD.
+struct Slice {
+    AccountId from;
+    AccountId into;
+    uint256 fraction;
+    uint256 payment;
+    uint256 insurance;
+}
+
+/// @title The contract that holds all user money and writes all accounts
+interface IClearinghouse {
+    event Deposited(AccountId indexed account, uint16 indexed asset, uint256 amount, address from);
+    event Withdrawn(AccountId indexed account, uint16 indexed asset, uint256 amount, address to);
+    event Transferred(AccountId indexed from, AccountId indexed to, uint16 indexed asset, uint256 amount);
+    /// @param basis Mark − cumulative funding at which both sides were settled before the fill; zero for spot.
+    event Traded(
+        Instrument indexed instrument,
+        AccountId indexed taker,
+        AccountId indexed maker,
+        int256 size,
+        uint256 price,
+        uint256 takerFee,
+        uint256 makerFee,
+        int256 basis
+    );
+    /// @notice Every perpetual of the account was settled to mark.
+    event Settled(AccountId indexed account, int256 realised);
+    event SliceTransferred(
+        AccountId indexed from, AccountId indexed into, uint256 fraction, uint256 payment, uint256 insurance
+    );
+    event InterestUpdated(uint256 supplyIndex, uint256 debtIndex, uint256 supplyRate, uint256 debtRate);
+    event FundingUpdated(uint16 indexed underlying, int256 cumulative, int256 ratePerSecond);
+    event ReserveCollected(uint256 amount);
+    event EngineSelected(AccountId indexed account, uint8 engine);
+    event AssetRegistered(uint16 indexed asset, address token, uint8 decimals, uint16 underlying);
+    event AssetCapSet(uint16 indexed asset, uint256 cap);
+    event MarketListed(uint16 indexed underlying);
+    event MarketCapSet(uint16 indexed underlying, uint256 cap);
+    event EngineRegistered(uint8 indexed engine, address implementation);
+
+    /// @notice Takes `amount` of `asset` from the caller into `to`. Needs no prices and no margin.
+    /// @dev Credits the measured balance difference. A stranger may only add cash or an asset the account holds.
+    function deposit(AccountId to, uint16 asset, uint256 amount) external returns (uint256 received);
+
+    /// @notice Pays `amount` of `asset` out of the caller's account. Leaves E ≥ max(IM, 10 % of perp notional).
+    function withdraw(AccountId from, uint16 asset, uint256 amount, address to) external;
+
+    /// @notice Moves `amount` of `asset` between accounts; the giving one must pass the check of a withdrawal.
+    function transfer(AccountId from, AccountId to, uint16 asset, uint256 amount) external;
+
+    /// @notice Settles every perpetual of the account to mark: unrealised profit and loss becomes cash.
+    /// @dev Anybody may call; equity does not change.
+    function settle(AccountId account) external;
+
+    /// @notice Puts the account under another registered engine; it must meet that engine's IM.
+    function selectEngine(AccountId account, uint8 engine) external;
+
+    /// @notice Carries out a trade. Only the Exchange, which has verified both sides' consent.
+    function applyTrade(Trade calldata trade) external;
+
+    /// @notice Moves a slice of an account. Only the Liquidator.
+    function transferSlice(Slice calldata slice) external;
+
+    /// @notice Sets a market's funding rate from now on. Only the OracleAdapter.
+    /// @param ratePerSecond Cash that one long unit pays a second, WAD.
+    /// @return openInterest Σ of long sizes, WAD.
+    function setFundingRate(uint16 underlying, int256 ratePerSecond) external returns (uint256 openInterest);
+
+    /// @notice A registered asset. Reverts if `id` is unknown.
+    function asset(uint16 id) external view returns (Asset memory);
+
+    /// @notice Open interest, cumulative funding at this moment, funding rate a second and cap of a market, all WAD.
+    function market(uint16 underlying)
+        external
+        view
+        returns (uint256 openInterest, int256 funding, int256 ratePerSecond, uint256 cap);
+
+    /// @notice The engine that is registered under `id`.
+    function engine(uint8 id) external view returns (IRiskEngine);
+
+    /// @notice Terms on which the account's engine lets it be liquidated.
+    function liquidationTerms(AccountId account) external view returns (LiquidationTerms memory);
+
+    /// @notice The account that receives trading fees and rounding dust.
+    function FEE_ACCOUNT() external view returns (AccountId);
+
+    /// @notice The account that receives the insurance share of liquidations and the reserve of interest.
+    function INSURANCE_ACCOUNT() external view returns (AccountId);
+
+    /// @notice The account's margin by its own engine.
+    /// @param mode As in `IRiskEngine.assess`.
+    function margin(AccountId account, uint256 mode) external view returns (Margin memory);
+
+    /// @notice Cash (WAD, debt negative) and positions with funding folded in, as the engine gets them.
+    function portfolio(AccountId account) external view returns (int256 cash, Position[] memory words);
+
+    /// @notice The header and the positions of an account as they are stored, funding not folded in.
+    function accountWords(AccountId account) external view returns (Header header, Position[] memory words);
+}

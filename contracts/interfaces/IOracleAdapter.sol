@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+import {Snapshot} from "../types/Snapshot.sol";
+
+/// @notice A request to bring one feed up to date.
+/// @param underlying Feed to refresh.
+/// @param updates Data for the feed's sources in their configured order; a missing or empty entry gives none.
+struct PriceUpdate {
+    uint16 underlying;
+    bytes[] updates;
+}
+
+/// @title The accepted prices of the system
+interface IOracleAdapter {
+    /// @notice Reads the sources of each named feed and accepts what passes the rules of specification §5.
+    /// @dev A feed with nothing new is left as it is, without an error. Reverts while the Clearinghouse is locked
+    /// if a market's funding would have to change.
+    function refresh(PriceUpdate[] calldata updates) external;
+
+    /// @notice The accepted snapshot of a feed; all zero if none was ever accepted.
+    function snapshot(uint16 underlying) external view returns (Snapshot);
+
+    /// @notice The accepted snapshots of several feeds.
+    function snapshots(uint16[] calldata underlyings) external view returns (Snapshot[] memory);
+}

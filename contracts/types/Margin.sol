@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+/// @notice What a risk engine says of an account. All in WAD of cash.
+/// @param equity Value of everything in the account, rounded down; no haircut.
+/// @param initial Initial margin (IM), rounded up; zero when a single witness scenario was asked for.
+/// @param maintenance Maintenance margin (MM), rounded up; a lower bound of it for a witness.
+/// @param perpNotional Σ |size| × mark over the perpetuals, rounded up.
+/// @param fresh Whether every price that the account rests on is fresh.
+struct Margin {
+    int256 equity;
+    uint256 initial;
+    uint256 maintenance;
+    uint256 perpNotional;
+    bool fresh;
+}
+
+/// @notice Terms on which an engine lets an account be liquidated (specification §7). WAD ratios.
+/// @param targetHealth Health at which a liquidation stops (β).
+/// @param discountMin Discount on MM at health 1.
+/// @param discountMax Discount on MM at `discountMaxHealth` and below; linear between.
+/// @param discountMaxHealth Health at which the discount is greatest.
+struct LiquidationTerms {
+    uint256 targetHealth;
+    uint256 discountMin;
+    uint256 discountMax;
+    uint256 discountMaxHealth;
+}
+
+/// @dev Assessment modes: everything, or MM from one named scenario (mode = 1 + index of the scenario).
+uint256 constant ASSESS_ALL = 0;
