@@ -83,6 +83,11 @@ contract Clearinghouse is Slicing {
     }
 
     /// @inheritdoc IClearinghouse
+    function engineOf(AccountId id) external view returns (uint8) {
+        return _header(id).engine();
+    }
+
+    /// @inheritdoc IClearinghouse
     function liquidationTerms(AccountId id) external view returns (LiquidationTerms memory) {
         return _engine(_header(id).engine()).liquidationTerms();
     }

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {AccountId} from "../types/AccountId.sol";
+import {IOracleAdapter} from "./IOracleAdapter.sol";
 import {IRiskEngine} from "./IRiskEngine.sol";
 import {Header} from "../types/Header.sol";
 import {LiquidationTerms, Margin} from "../types/Margin.sol";
@@ -133,8 +134,14 @@ interface IClearinghouse {
     /// @notice The engine that is registered under `id`.
     function engine(uint8 id) external view returns (IRiskEngine);
 
+    /// @notice The engine that an account has selected.
+    function engineOf(AccountId account) external view returns (uint8);
+
     /// @notice Terms on which the account's engine lets it be liquidated.
     function liquidationTerms(AccountId account) external view returns (LiquidationTerms memory);
+
+    /// @notice The adapter with the accepted prices.
+    function ORACLE() external view returns (IOracleAdapter);
 
     /// @notice The account that receives trading fees and rounding dust.
     function FEE_ACCOUNT() external view returns (AccountId);
