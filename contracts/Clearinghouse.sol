@@ -66,7 +66,11 @@ contract Clearinghouse is Slicing {
     }
 
     /// @inheritdoc IClearinghouse
-    function setFundingRate(uint16 underlying, int256 ratePerSecond) external lock returns (uint256 openInterest) {
+    function setFundingRate(uint16 underlying, int256 ratePerSecond)
+        external
+        lock
+        returns (uint256 openInterest)
+    {
         return _setFundingRate(underlying, ratePerSecond);
     }
 
@@ -77,7 +81,12 @@ contract Clearinghouse is Slicing {
     }
 
     /// @inheritdoc IClearinghouse
-    function portfolio(AccountId id) external view whenUnlocked returns (int256 cash, Position[] memory words) {
+    function portfolio(AccountId id)
+        external
+        view
+        whenUnlocked
+        returns (int256 cash, Position[] memory words)
+    {
         Account memory account = _load(_openCash(), id, 0);
         return (account.cash, _foldFunding(account.words));
     }

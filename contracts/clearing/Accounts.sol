@@ -69,7 +69,8 @@ abstract contract Accounts {
         uint256 count = account.words.length;
         for (uint256 i; i < count; ++i) {
             Position word = account.words[i];
-            bool same = i < account.loaded.length && Position.unwrap(account.loaded[i]) == Position.unwrap(word);
+            bool same =
+                i < account.loaded.length && Position.unwrap(account.loaded[i]) == Position.unwrap(word);
             if (!same) stored.words[i] = word;
         }
         return account.header.withCount(count);

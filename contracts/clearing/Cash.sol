@@ -7,7 +7,6 @@ import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
 import {IClearinghouse} from "../interfaces/IClearinghouse.sol";
 import {INDEX_ONE, InterestState, InterestStateLib} from "../types/InterestState.sol";
-import {Wad} from "../math/Wad.sol";
 
 /// @notice The cash side of one call: the indices it runs at and what it has done to the totals so far.
 struct CashFlow {
@@ -68,7 +67,11 @@ abstract contract Cash {
     }
 
     /// @dev Scales an account's new cash and takes the change of the totals into `flow`.
-    function _rescale(CashFlow memory flow, int256 scaledBefore, int256 cash) internal pure returns (int256 scaled) {
+    function _rescale(CashFlow memory flow, int256 scaledBefore, int256 cash)
+        internal
+        pure
+        returns (int256 scaled)
+    {
         scaled = _toScaled(flow, cash);
         flow.supplyDelta += _positive(scaled) - _positive(scaledBefore);
         flow.debtDelta += _positive(-scaled) - _positive(-scaledBefore);
@@ -91,9 +94,12 @@ abstract contract Cash {
         if (before.debt != 0 || totals.debt != 0) _accrue(flow, before, totals, tokensLeaving);
     }
 
-    function _accrue(CashFlow memory flow, CashTotals memory before, CashTotals memory totals, uint256 tokensLeaving)
-        private
-    {
+    function _accrue(
+        CashFlow memory flow,
+        CashTotals memory before,
+        CashTotals memory totals,
+        uint256 tokensLeaving
+    ) private {
         (uint256 supplyBefore, uint256 debtBefore) = _interest.indicesAt(_interest.time());
         // Rounded down, and never negative: the supply rate leaves lenders at most 80 % of what debtors pay.
         uint256 paid = uint256(before.debt) * (flow.debtIndex - debtBefore) / INDEX_ONE;

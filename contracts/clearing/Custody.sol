@@ -80,7 +80,11 @@ abstract contract Custody is MarginGate, Lock {
     }
 
     /// @inheritdoc IClearinghouse
-    function transfer(AccountId from, AccountId to, uint16 assetId, uint256 amount) external lock onlyOwner(from) {
+    function transfer(AccountId from, AccountId to, uint16 assetId, uint256 amount)
+        external
+        lock
+        onlyOwner(from)
+    {
         if (from == to) revert Clearinghouse_SameAccount(from);
         if (to.owner() == address(0)) revert Clearinghouse_InvalidAccount(to);
         _asset(assetId);

@@ -22,10 +22,16 @@ abstract contract MarginGate is Markets, Cash {
     /// @dev Thrown when new risk is asked for on a price that is not fresh.
     error Clearinghouse_PriceNotFresh(AccountId account);
     /// @dev Thrown when a trade leaves less health (E/MM, WAD) than the order asks for.
-    error Clearinghouse_HealthBelowMinimum(AccountId account, int256 equity, uint256 maintenance, uint256 minimum);
+    error Clearinghouse_HealthBelowMinimum(
+        AccountId account, int256 equity, uint256 maintenance, uint256 minimum
+    );
 
     /// @dev Reads an account into memory with room for `extra` more positions.
-    function _load(CashFlow memory flow, AccountId id, uint256 extra) internal view returns (Account memory account) {
+    function _load(CashFlow memory flow, AccountId id, uint256 extra)
+        internal
+        view
+        returns (Account memory account)
+    {
         account.id = id;
         account.header = _header(id);
         account.cash = account.loadedCash = _toCash(flow, account.header.scaledCash());

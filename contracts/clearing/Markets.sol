@@ -55,15 +55,19 @@ abstract contract Markets is Accounts, Registry {
         returns (uint256 openInterest, int256 funding, int256 ratePerSecond, uint256 cap)
     {
         MarketState state = _listed(underlying);
-        return (
-            state.openInterest(), state.fundingAt(block.timestamp), state.rate(), _markets[underlying].cap
-        );
+        return
+            (state.openInterest(), state.fundingAt(block.timestamp), state.rate(), _markets[underlying].cap);
     }
 
     /// @dev Accrues the elapsed interval at the rate that held during it, then sets the new one. An unlisted market
     /// has no funding: the adapter may price an underlying before its perpetual exists.
-    function _setFundingRate(uint16 underlying, int256 ratePerSecond) internal returns (uint256 openInterest) {
-        if (msg.sender != address(ORACLE)) revert Clearinghouse_NotOracle(msg.sender);
+    function _setFundingRate(uint16 underlying, int256 ratePerSecond)
+        internal
+        returns (uint256 openInterest)
+    {
+        if (msg.sender != address(ORACLE)) {
+            revert Clearinghouse_NotOracle(msg.sender);
+        }
         MarketState state = _markets[underlying].state;
         if (!state.isListed()) return 0;
         state = state.withRate(ratePerSecond, block.timestamp);

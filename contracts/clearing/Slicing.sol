@@ -83,7 +83,10 @@ abstract contract Slicing is Trading {
         _moveOpenInterest(word.id(), longDelta);
     }
 
-    function _moveCollateral(Account memory from, Account memory into, uint256 index, int256 fraction) private pure {
+    function _moveCollateral(Account memory from, Account memory into, uint256 index, int256 fraction)
+        private
+        pure
+    {
         Position word = from.words[index];
         uint256 amount = word.amount() * uint256(fraction) / 1e18;
         if (amount == 0) return;

@@ -45,7 +45,9 @@ contract Exchange is Orders, AccessManaged {
     /// @dev Thrown when a fee is set over its bound.
     error Exchange_FeeOutOfBounds(uint256 fee, uint256 bound);
 
-    constructor(address authority, IClearinghouse clearinghouse, IOracleAdapter oracle) AccessManaged(authority) {
+    constructor(address authority, IClearinghouse clearinghouse, IOracleAdapter oracle)
+        AccessManaged(authority)
+    {
         CLEARINGHOUSE = clearinghouse;
         ORACLE = oracle;
     }

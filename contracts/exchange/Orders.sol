@@ -40,16 +40,16 @@ abstract contract Orders is EIP712, IExchange {
     /// @inheritdoc IExchange
     function cancel(AccountId account, uint256 nonce) external {
         if (account.owner() != msg.sender) revert Exchange_NotOwner(account, msg.sender);
-        Lane storage l = _lanes[account][uint192(nonce >> 64)];
-        if (l.sequence > uint64(nonce)) revert Exchange_OrderSuperseded(account, nonce, l.sequence);
-        (l.sequence, l.filled) = (uint64(nonce) + 1, 0);
+        Lane storage held = _lanes[account][uint192(nonce >> 64)];
+        if (held.sequence > uint64(nonce)) revert Exchange_OrderSuperseded(account, nonce, held.sequence);
+        (held.sequence, held.filled) = (uint64(nonce) + 1, 0);
         emit OrderCancelled(account, nonce);
     }
 
     /// @inheritdoc IExchange
     function lane(AccountId account, uint192 laneId) external view returns (uint64 sequence, uint128 filled) {
-        Lane storage l = _lanes[account][laneId];
-        return (l.sequence, l.filled);
+        Lane storage held = _lanes[account][laneId];
+        return (held.sequence, held.filled);
     }
 
     /// @inheritdoc IExchange
@@ -65,18 +65,18 @@ abstract contract Orders is EIP712, IExchange {
         _requireSigned(order.account, orderHash, signed.signature);
 
         Lane storage stored = _lanes[order.account][uint192(order.nonce >> 64)];
-        Lane memory l = stored;
+        Lane memory held = stored;
         uint64 sequence = uint64(order.nonce);
-        if (sequence < l.sequence) revert Exchange_OrderSuperseded(order.account, order.nonce, l.sequence);
-        if (sequence > l.sequence) l = Lane({sequence: sequence, filled: 0});
+        if (sequence < held.sequence) revert Exchange_OrderSuperseded(order.account, order.nonce, held.sequence);
+        if (sequence > held.sequence) held = Lane({sequence: sequence, filled: 0});
         uint256 total = order.size < 0 ? uint256(-order.size) : uint256(order.size);
-        uint256 left = total > l.filled ? total - l.filled : 0;
-        if (size > left || size > type(uint128).max - l.filled) {
+        uint256 left = total > held.filled ? total - held.filled : 0;
+        if (size > left || size > type(uint128).max - held.filled) {
             revert Exchange_Overfilled(order.account, order.nonce, left, size);
         }
-        l.filled += uint128(size);
-        (stored.sequence, stored.filled) = (l.sequence, l.filled);
-        emit OrderFilled(orderHash, order.account, order.nonce, l.filled);
+        held.filled += uint128(size);
+        (stored.sequence, stored.filled) = (held.sequence, held.filled);
+        emit OrderFilled(orderHash, order.account, order.nonce, held.filled);
     }
 
     function _requireSigned(AccountId account, bytes32 orderHash, bytes calldata signature) private pure {

@@ -12,7 +12,10 @@ interface IRiskEngine {
     /// @param cash Cash of the account, WAD, debt negative.
     /// @param mode `ASSESS_ALL`, or 1 + the index of one named scenario, for a lower bound of MM.
     /// @param words Its positions, with funding folded in: a perpetual is worth size × mark + quote.
-    function assess(int256 cash, uint256 mode, Position[] calldata words) external view returns (Margin memory);
+    function assess(int256 cash, uint256 mode, Position[] calldata words)
+        external
+        view
+        returns (Margin memory);
 
     /// @notice Assesses an account as if the accepted price of `underlying` were `spot`, all else as it is.
     function assessAt(int256 cash, Position[] calldata words, uint16 underlying, uint256 spot)

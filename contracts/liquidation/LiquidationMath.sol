@@ -34,11 +34,12 @@ library LiquidationMath {
     }
 
     /// @notice The fraction that restores the account to its target health, WAD, rounded down; one for dust.
-    function fractionToTarget(LiquidationTerms memory terms, uint256 equity, uint256 maintenance, uint256 discount)
-        internal
-        pure
-        returns (uint256)
-    {
+    function fractionToTarget(
+        LiquidationTerms memory terms,
+        uint256 equity,
+        uint256 maintenance,
+        uint256 discount
+    ) internal pure returns (uint256) {
         if (maintenance < DUST) return WAD;
         uint256 target = Math.mulDiv(terms.targetHealth, maintenance, WAD);
         return Math.mulDiv(target - equity, WAD, target - discount);

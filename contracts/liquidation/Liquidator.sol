@@ -51,9 +51,8 @@ contract Liquidator is ILiquidator {
         uint256 equity = _requireLiquidatable(account, margin);
         LiquidationTerms memory terms = CLEARINGHOUSE.liquidationTerms(account);
         uint256 discount = LiquidationMath.discountOf(terms, equity, margin.maintenance);
-        taken = Math.min(
-            fraction, LiquidationMath.fractionToTarget(terms, equity, margin.maintenance, discount)
-        );
+        taken =
+            Math.min(fraction, LiquidationMath.fractionToTarget(terms, equity, margin.maintenance, discount));
         if (taken == 0) revert Liquidator_ZeroFraction();
         (uint256 payment, uint256 insurance, uint256 reward) =
             LiquidationMath.paymentFor(taken, equity, discount);
@@ -64,7 +63,11 @@ contract Liquidator is ILiquidator {
         emit Liquidated(account, into, margin.equity, margin.maintenance, taken, reward, insurance);
     }
 
-    function _requireLiquidatable(AccountId account, Margin memory margin) private pure returns (uint256 equity) {
+    function _requireLiquidatable(AccountId account, Margin memory margin)
+        private
+        pure
+        returns (uint256 equity)
+    {
         if (margin.equity >= int256(margin.maintenance)) {
             revert Liquidator_Healthy(account, margin.equity, margin.maintenance);
         }

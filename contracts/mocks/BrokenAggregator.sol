@@ -27,6 +27,7 @@ contract BrokenAggregator {
     }
 
     /// @dev Answers `latestRoundData` by hand.
+    // solhint-disable-next-line no-complex-fallback
     fallback() external {
         Mode how = mode;
         uint256 time = block.timestamp;

@@ -18,9 +18,8 @@ contract MockAggregator is IAggregatorV3, Ownable {
     /// @notice Thrown when a round was never answered.
     error MockAggregator_NoData(uint80 roundId);
 
-    uint8 public immutable decimals;
+    uint8 public decimals;
     string public description;
-    uint256 public constant version = 1;
     uint80 public latestRound;
 
     mapping(uint80 roundId => Round) private _rounds;
@@ -32,6 +31,11 @@ contract MockAggregator is IAggregatorV3, Ownable {
         decimals = decimals_;
         description = description_;
         _push(answer, block.timestamp, block.timestamp);
+    }
+
+    /// @notice Version of the shape.
+    function version() external pure returns (uint256) {
+        return 4;
     }
 
     /// @notice Answers a new round, now.

@@ -39,7 +39,7 @@ contract OracleAdapter is IOracleAdapter, FeedRegistry, ReentrancyGuardTransient
     uint256 private constant SAME_BLOCK_AGE = 15 seconds;
 
     /// @notice Where the funding rates go.
-    IClearinghouse public immutable clearinghouse;
+    IClearinghouse public immutable CLEARINGHOUSE;
 
     Snapshot[65536] private _snapshots; // arrays, since a key of 16 bits needs no hash
     ScanRange[65536] private _ranges;
@@ -48,7 +48,7 @@ contract OracleAdapter is IOracleAdapter, FeedRegistry, ReentrancyGuardTransient
     /// @param authority_ Access manager that governs the feeds.
     /// @param clearinghouse_ The Clearinghouse, which may be deployed later.
     constructor(address authority_, IClearinghouse clearinghouse_) AccessManaged(authority_) {
-        clearinghouse = clearinghouse_;
+        CLEARINGHOUSE = clearinghouse_;
     }
 
     /// @inheritdoc IOracleAdapter
@@ -94,7 +94,8 @@ contract OracleAdapter is IOracleAdapter, FeedRegistry, ReentrancyGuardTransient
         if (!_isDue(underlying, last, quote.time)) return;
         uint256 price = _inCash(underlying, quote.price);
         if (!SnapshotPacking.isPrice(price)) return;
-        if (!_isTrusted(config, last, quote, price) && !_isConfirmed(underlying, config, last, quote, price)) {
+        if (!_isTrusted(config, last, quote, price) && !_isConfirmed(underlying, config, last, quote, price))
+        {
             return;
         }
         _accept(underlying, config, seen, quote, last, price);
@@ -177,8 +178,7 @@ contract OracleAdapter is IOracleAdapter, FeedRegistry, ReentrancyGuardTransient
         (int256 premium, uint256 openInterest) = _fund(underlying, config, seen, quote, last, price);
         uint256 stable = last.rawSpot() == 0 ? price : last.stableAt(quote.time);
         ScanRange range = _sampleRange(underlying, config, last, price, quote.time);
-        Snapshot accepted =
-            SnapshotPacking.pack(config, quote, range, price, stable, premium, openInterest);
+        Snapshot accepted = SnapshotPacking.pack(config, quote, range, price, stable, premium, openInterest);
         _snapshots[underlying] = accepted;
         emit PriceAccepted(underlying, accepted, quote.price, quote.count);
     }
@@ -198,7 +198,7 @@ contract OracleAdapter is IOracleAdapter, FeedRegistry, ReentrancyGuardTransient
         uint256 elapsed = last.rawSpot() == 0 ? 0 : quote.time - last.time();
         premium = Premium.next(last.premium(), elapsed, sampled, sample, clampBps);
         int256 rate = Premium.ratePerSecond(premium, int256(uint256(config.fundingCapBps)), price);
-        openInterest = clearinghouse.setFundingRate(underlying, rate);
+        openInterest = CLEARINGHOUSE.setFundingRate(underlying, rate);
     }
 
     /// @dev The first price of each bucket is its sample, so nobody can choose one among several.

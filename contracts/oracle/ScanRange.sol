@@ -58,7 +58,8 @@ library ScanRangeLib {
             uint256 kept = (old - target) * _keep(elapsed, DECAY_HALF_LIFE);
             initial += FixedPointMathLib.divUp(kept, WAD);
         }
-        uint256 maintenance = FixedPointMathLib.min(initial, baseMaintenance(self) + elapsed * MAINTENANCE_STEP);
+        uint256 maintenance =
+            FixedPointMathLib.min(initial, baseMaintenance(self) + elapsed * MAINTENANCE_STEP);
         return _pack(fast, slow, price, time / BUCKET, initial, maintenance);
     }
 
@@ -129,9 +130,10 @@ library ScanRangeLib {
         uint256 deviation = FixedPointMathLib.sqrt(variance * WAD);
         uint256 range =
             uint256(config.baseRangeBps) * BPS / 4 + FixedPointMathLib.divUp(DEVIATIONS * deviation, UNIT);
-        return FixedPointMathLib.clamp(
-            range, uint256(config.minRangeBps) * BPS, uint256(config.maxRangeBps) * BPS
-        );
+        return
+            FixedPointMathLib.clamp(
+                range, uint256(config.minRangeBps) * BPS, uint256(config.maxRangeBps) * BPS
+            );
     }
 
     /// @dev A blend of two variances of 60 bits has 60 bits; every other field is bounded by what it is made of.

@@ -9,7 +9,6 @@ import {IRiskEngine} from "../interfaces/IRiskEngine.sol";
 import {AccountId} from "../types/AccountId.sol";
 import {Margin} from "../types/Margin.sol";
 import {KIND_COLLATERAL, KIND_PERP, Position} from "../types/Position.sol";
-import {Snapshot} from "../types/Snapshot.sol";
 import {Wad} from "../math/Wad.sol";
 import {Thresholds, ThresholdSearch} from "./ThresholdSearch.sol";
 

@@ -59,7 +59,11 @@ library ThresholdSearch {
     }
 
     /// @dev Bisects between `near`, the accepted price, and `far`; zero if the sign is the same at both.
-    function _root(Book memory book, uint256 level, uint256 near, uint256 far) private view returns (uint256) {
+    function _root(Book memory book, uint256 level, uint256 near, uint256 far)
+        private
+        view
+        returns (uint256)
+    {
         bool met = _meets(book, level, near);
         if (_meets(book, level, far) == met) return 0;
         for (uint256 i; i < STEPS; ++i) {

@@ -48,8 +48,9 @@ library HeaderLib {
     }
 
     function withCheckedAt(Header self, uint256 time) internal pure returns (Header) {
-        return Header.wrap(
-            (Header.unwrap(self) & ~(uint256(0xffffffff) << 176)) | (uint256(uint32(time)) << 176)
-        );
+        return
+            Header.wrap(
+                (Header.unwrap(self) & ~(uint256(0xffffffff) << 176)) | (uint256(uint32(time)) << 176)
+            );
     }
 }

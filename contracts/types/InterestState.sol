@@ -23,11 +23,13 @@ uint256 constant INDEX_ONE = 1e17;
 library InterestStateLib {
     uint256 private constant RATE_YEAR = 1e9 * 365 days;
 
-    function make(uint256 supplyIndex, uint256 debtIndex, uint256 supplyRate_, uint256 debtRate_, uint256 nowTime)
-        internal
-        pure
-        returns (InterestState)
-    {
+    function make(
+        uint256 supplyIndex,
+        uint256 debtIndex,
+        uint256 supplyRate_,
+        uint256 debtRate_,
+        uint256 nowTime
+    ) internal pure returns (InterestState) {
         return InterestState.wrap(
             (supplyIndex << 192) | (debtIndex << 128) | (supplyRate_ << 96) | (debtRate_ << 64)
                 | (uint256(uint32(nowTime)) << 32)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-/// @notice A perpetual market in one word (specification §6.2).
+/// @notice A perpetual market in one word (specification §4.1).
 ///
 /// | bits      | field                | unit                                        |
 /// |-----------|----------------------|---------------------------------------------|
@@ -60,7 +60,11 @@ library MarketStateLib {
     }
 
     /// @notice The state at `nowTime` with a new rate from then on; the rate saturates and rounds to zero.
-    function withRate(MarketState self, int256 ratePerSecond, uint256 nowTime) internal pure returns (MarketState) {
+    function withRate(MarketState self, int256 ratePerSecond, uint256 nowTime)
+        internal
+        pure
+        returns (MarketState)
+    {
         int256 scaled = ratePerSecond / RATE_UNIT;
         if (scaled > MAX_RATE) scaled = MAX_RATE;
         if (scaled < -MAX_RATE) scaled = -MAX_RATE;

@@ -70,6 +70,12 @@ library SnapshotLib {
         return ((Snapshot.unwrap(self) >> 34) & 0x1fff) * 1e14;
     }
 
+    /// @notice The same snapshot at another price, WAD rounded down to 1e-12; the stable price stays.
+    function withSpot(Snapshot self, uint256 price) internal pure returns (Snapshot) {
+        uint256 rest = Snapshot.unwrap(self) & ((1 << 188) - 1);
+        return Snapshot.wrap((price / PRICE_UNIT) << 188 | rest);
+    }
+
     /// @notice Low 8 bits of the block in which the snapshot was accepted.
     function blockTag(Snapshot self) internal pure returns (uint256) {
         return uint8(Snapshot.unwrap(self) >> 4);

@@ -23,7 +23,11 @@ struct ChainlinkFeed {
 contract ChainlinkSource is IPriceSource, AccessManaged {
     /// @notice A feed got an aggregator, or lost it (zero).
     event AggregatorSet(
-        uint16 indexed underlying, address aggregator, uint256 heartbeat, uint256 deviationBps, uint256 decimals
+        uint16 indexed underlying,
+        address aggregator,
+        uint256 heartbeat,
+        uint256 deviationBps,
+        uint256 decimals
     );
 
     /// @notice Thrown when an aggregator has no code.
@@ -93,16 +97,23 @@ contract ChainlinkSource is IPriceSource, AccessManaged {
     /// @dev Newest answer and its time; zero for an answer that is no price. A price that 128 bits do not hold is
     /// none: scaling it could overflow.
     function _latest(address aggregator) private view returns (uint256 price, uint256 updatedAt) {
-        (bool ok, uint256[5] memory round) = _read(aggregator, IAggregatorV3.latestRoundData.selector, ROUND_SIZE);
+        (bool ok, uint256[5] memory round) =
+            _read(aggregator, IAggregatorV3.latestRoundData.selector, ROUND_SIZE);
         if (!ok || int256(round[1]) <= 0 || round[1] > type(uint128).max) return (0, 0);
         return (round[1], round[3]);
     }
 
-    function _check(address aggregator, uint256 heartbeat, uint256 deviationBps) private view returns (uint8) {
+    function _check(address aggregator, uint256 heartbeat, uint256 deviationBps)
+        private
+        view
+        returns (uint8)
+    {
         if (heartbeat < MIN_HEARTBEAT || heartbeat > MAX_HEARTBEAT) {
             revert ChainlinkSource_Heartbeat(heartbeat, MIN_HEARTBEAT, MAX_HEARTBEAT);
         }
-        if (deviationBps > MAX_DEVIATION_BPS) revert ChainlinkSource_Deviation(deviationBps, MAX_DEVIATION_BPS);
+        if (deviationBps > MAX_DEVIATION_BPS) {
+            revert ChainlinkSource_Deviation(deviationBps, MAX_DEVIATION_BPS);
+        }
         if (aggregator.code.length == 0) revert ChainlinkSource_NoCode(aggregator);
         (bool ok, uint256[5] memory words) = _read(aggregator, IAggregatorV3.decimals.selector, 32);
         if (!ok || words[0] > MAX_DECIMALS) revert ChainlinkSource_Decimals(aggregator, words[0]);

@@ -1,0 +1,54 @@
+"""A perpetual market: the mirror of `MarketState.sol`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from ballast.model.refusal import require
+from ballast.model.words import trunc_div
+
+RATE_LIFE = 3600
+RATE_UNIT = 10**5
+MAX_RATE = 2**43 - 1
+MAX_FUNDING = 2**89 - 1
+
+
+def _clamp(value: int, bound: int) -> int:
+    return max(-bound, min(bound, value))
+
+
+@dataclass(frozen=True, slots=True)
+class MarketState:
+    """Open interest and cumulative funding, WAD; the rate counts 1e-13 of cash a second."""
+
+    open_interest: int
+    funding: int
+    scaled_rate: int
+    time: int
+
+    @property
+    def rate(self) -> int:
+        """Cash that one long unit pays a second, WAD."""
+        return self.scaled_rate * RATE_UNIT
+
+    def funding_at(self, now: int) -> int:
+        """Cumulative funding for one unit, WAD. A rate speaks for an hour; the sum saturates."""
+        return _clamp(self.funding + self.rate * min(now - self.time, RATE_LIFE), MAX_FUNDING)
+
+    def with_rate(self, rate_per_second: int, now: int) -> MarketState:
+        """The state at `now` with a new rate from then on, rounded towards zero."""
+        scaled = _clamp(trunc_div(rate_per_second, RATE_UNIT), MAX_RATE)
+        return MarketState(self.open_interest, self.funding_at(now), scaled, now)
+
+    def with_open_interest(self, open_interest: int) -> MarketState:
+        """The state with another open interest, WAD."""
+        require(open_interest < 1 << 90, "MarketState_OpenInterestOverflow", open_interest)
+        return replace(self, open_interest=open_interest)
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """A market and the greatest open interest that a trade may reach, WAD."""
+
+    state: MarketState
+    cap: int = 0
