@@ -83,15 +83,16 @@ $(MARKS)/solc-version: FORCE
 .PHONY: compile
 compile: $(MARKS)/compiled ## compile the contracts that changed
 
-# A change of settings does not make Ape recompile: force it then.
+# A change of settings does not make Ape recompile: force it then. Ape compiles a copy, without
+# node_modules, of a project that is not in the directory for temporary files: TMPDIR says it is.
 $(MARKS)/compiled: $(SOURCES) $(MARKS)/settings
 	@echo "==> compile"
-	@ape compile
+	@TMPDIR=$(ROOT) ape compile
 	@touch $@
 
 $(MARKS)/settings: ape-config.yaml $(MARKS)/solc $(MARKS)/node
 	@echo "==> compile everything (first time, or settings changed)"
-	@ape compile -f
+	@TMPDIR=$(ROOT) ape compile -f
 	@touch $@
 
 .PHONY: demo

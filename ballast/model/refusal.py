@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Refused(Exception):
+class Refused(Exception):  # noqa: N818 (it is the contracts' error, by their name)
     """A call that the contracts revert; `name` and `values` are those of the custom error.
 
     Account ids are 32 bytes, instruments and numbers ints, addresses lower-case hex.

@@ -94,8 +94,7 @@ S = TypeVar("S", bound=HasState)
 def atomic(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]:
     """Make a refused call change nothing."""
 
-    @functools.wraps(method)
-    def call(self: S, *args: P.args, **kwargs: P.kwargs) -> R:
+    def call(self: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
         saved = self.state.saved()
         try:
             return method(self, *args, **kwargs)
@@ -103,4 +102,5 @@ def atomic(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P]
             self.state.restore(saved)
             raise
 
+    functools.update_wrapper(call, method)
     return call

@@ -70,7 +70,11 @@ contract JointScenarioEngine is IRiskEngine, RiskParameters {
     }
 
     /// @inheritdoc IRiskEngine
-    function assess(int256 cash, uint256 mode, Position[] calldata words) external view returns (Margin memory) {
+    function assess(int256 cash, uint256 mode, Position[] calldata words)
+        external
+        view
+        returns (Margin memory)
+    {
         return _margin(_read(cash, words, 0, 0), mode);
     }
 
@@ -160,7 +164,11 @@ contract JointScenarioEngine is IRiskEngine, RiskParameters {
     }
 
     /// @dev Scan ranges, WAD: widened by √(1 + age/4 h) while the price is not fresh, rounded up, then capped.
-    function _ranges(Snapshot snapshot, uint256 capRate) private view returns (uint256 maintenance, uint256 initial) {
+    function _ranges(Snapshot snapshot, uint256 capRate)
+        private
+        view
+        returns (uint256 maintenance, uint256 initial)
+    {
         maintenance = snapshot.rangeMaintenance();
         initial = snapshot.rangeInitial();
         if (!snapshot.isFresh(block.timestamp)) {

@@ -106,7 +106,9 @@ abstract contract RiskParameters is AccessManaged {
         Asset memory registered = CLEARINGHOUSE.asset(asset);
         UnderlyingRisk memory risk = _underlyingRisk(registered.underlying);
         uint256 total = uint256(haircut) + extraHaircut;
-        if (total + risk.rangeCap > ONE) revert RiskParameters_HaircutOutOfBounds(total, ONE - risk.rangeCap);
+        if (total + risk.rangeCap > ONE) {
+            revert RiskParameters_HaircutOutOfBounds(total, ONE - risk.rangeCap);
+        }
         if (total > risk.haircutMax) {
             risk.haircutMax = uint16(total);
             _underlyings[registered.underlying] = risk;

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import namedtuple
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 from eth_abi.decoding import ContextFramesBytesIO
@@ -169,6 +169,6 @@ def _as_topic(parameter: Parameter) -> Parameter:
     return parameter if fits else {**parameter, "type": "bytes32"}
 
 
-@lru_cache(maxsize=None)
+@cache
 def selector(signature: str) -> bytes:
     return bytes(keccak(text=signature)[:4])

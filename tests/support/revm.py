@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import pyrevm
@@ -41,7 +41,7 @@ _BUILT_IN_ERRORS = [
 ]
 
 
-class Reverted(Exception):
+class Reverted(Exception):  # noqa: N818 (a fact about the call, not a fault of ours)
     """A call failed.
 
     `name` is that of the custom error, "Error", "Panic", "Halt" (out of gas, invalid opcode), the
@@ -329,6 +329,6 @@ def _raw(value: Any) -> bytes:
     return bytes.fromhex(value.removeprefix("0x")) if isinstance(value, str) else bytes(value)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _account(role: str) -> LocalAccount:
     return Account.from_key(keccak(text=f"ballast test role: {role}"))

@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from ballast.units import WAD
-from tests.support.oracle import ETH, OracleWorld, Revert
+from tests.support.oracle import ETH, OracleWorld
+from tests.support.revm import reverts
 
 EMPTY = (0, 0, 0, 0, 0)
 INT256_MAX = 2**255 - 1
@@ -102,18 +103,16 @@ def test_a_feed_without_an_aggregator_is_empty(desk: SimpleNamespace) -> None:
 
 def test_an_aggregator_needs_code(desk: SimpleNamespace) -> None:
     nobody = "0x" + "99" * 20
-    with pytest.raises(Revert) as failure:
+    with reverts("ChainlinkSource_NoCode", nobody):
         desk.source.setAggregator(ETH, nobody, 3600, 0)
-    assert failure.value.is_error("ChainlinkSource_NoCode", nobody)
 
 
 @pytest.mark.parametrize("mode", [REVERTING, SILENT, SHORT, GARBAGE])
 def test_an_aggregator_must_answer_when_it_is_set(desk: SimpleNamespace, mode: int) -> None:
     aggregator = desk.world.deploy("BrokenAggregator")
     aggregator.setMode(mode)
-    with pytest.raises(Revert) as failure:
+    with reverts("ChainlinkSource_NoAnswer", aggregator.address):
         desk.source.setAggregator(ETH, aggregator.address, 3600, 0)
-    assert failure.value.is_error("ChainlinkSource_NoAnswer", aggregator.address)
 
 
 @pytest.mark.parametrize("decimals", [19, 255, 256, 2**256 - 1])
@@ -122,30 +121,24 @@ def test_an_aggregator_of_too_many_decimals_is_refused(
 ) -> None:
     aggregator = desk.world.deploy("BrokenAggregator")
     aggregator.setDecimals(decimals)
-    with pytest.raises(Revert) as failure:
+    with reverts("ChainlinkSource_Decimals", aggregator.address, decimals):
         desk.source.setAggregator(ETH, aggregator.address, 3600, 0)
-    assert failure.value.is_error("ChainlinkSource_Decimals", aggregator.address, decimals)
 
 
 @pytest.mark.parametrize("heartbeat", [0, 9, 129_601])
 def test_bounds_of_the_heartbeat(desk: SimpleNamespace, heartbeat: int) -> None:
-    with pytest.raises(Revert) as failure:
+    with reverts("ChainlinkSource_Heartbeat", heartbeat, 10, 129_600):
         desk.source.setAggregator(ETH, desk.aggregator.address, heartbeat, 0)
-    assert failure.value.is_error("ChainlinkSource_Heartbeat", heartbeat, 10, 129_600)
 
 
 def test_bound_of_the_deviation(desk: SimpleNamespace) -> None:
-    with pytest.raises(Revert) as failure:
+    with reverts("ChainlinkSource_Deviation", 501, 500):
         desk.source.setAggregator(ETH, desk.aggregator.address, 3600, 501)
-    assert failure.value.is_error("ChainlinkSource_Deviation", 501, 500)
 
 
 def test_a_stranger_sets_nothing(desk: SimpleNamespace) -> None:
-    with pytest.raises(Revert) as failure:
-        desk.source.setAggregator(
-            ETH, desk.aggregator.address, 3600, 0, sender=desk.world.stranger
-        )
-    assert failure.value.is_error("AccessManagedUnauthorized", desk.world.stranger)
+    with reverts("AccessManagedUnauthorized", desk.world.stranger):
+        desk.source.setAggregator(ETH, desk.aggregator.address, 3600, 0, sender=desk.world.stranger)
 
 
 def test_what_was_set_is_told(desk: SimpleNamespace) -> None:
@@ -160,6 +153,5 @@ def test_the_mock_has_the_shape_of_a_real_aggregator(desk: SimpleNamespace) -> N
     assert desk.aggregator.version() == 4
     assert desk.aggregator.getRoundData(1)[1] == 2000 * 10**8
     assert desk.aggregator.latestRoundData()[0] == 2
-    with pytest.raises(Revert) as failure:
+    with reverts("MockAggregator_NoData", 3):
         desk.aggregator.getRoundData(3)
-    assert failure.value.is_error("MockAggregator_NoData", 3)

@@ -8,7 +8,8 @@ import pytest
 
 from ballast.oracle.mirror import FeedConfig
 from ballast.units import WAD
-from tests.support.oracle import CASH, ETH, OracleWorld, Revert
+from tests.support.oracle import CASH, ETH, OracleWorld
+from tests.support.revm import Reverted, reverts
 
 BOUNDS = {
     "min_sources": (1, 2),
@@ -55,12 +56,12 @@ def test_outside_of_the_bounds_is_refused(
     value = BOUNDS[name][side] + (1 if side else -1)
     if value < 0:
         pytest.skip("no number is below zero")
-    with pytest.raises(Revert) as failure:
+    with pytest.raises(Reverted) as failure:
         world.configure(ETH, replace(config, **{name: value}))
     assert failure.value.name == "FeedRegistry_OutOfBounds"
     if not (name == "max_range_bps" and side == 0):  # there the base leaves its bounds first
-        assert failure.value.args[0].rstrip(b"\0").decode() == camel(name)
-        assert failure.value.args[1] == value
+        assert failure.value.values[0].rstrip(b"\0").decode() == camel(name)
+        assert failure.value.values[1] == value
 
 
 @pytest.mark.parametrize(
@@ -70,7 +71,7 @@ def test_the_price_of_cash_has_narrow_bounds(
     world: OracleWorld, config: FeedConfig, name: str, value: int
 ) -> None:
     cash = replace(config, has_market=False, min_price=WAD // 2, max_price=2 * WAD)
-    with pytest.raises(Revert) as failure:
+    with pytest.raises(Reverted) as failure:
         world.configure(CASH, replace(cash, **{name: value}))
     assert failure.value.name == "FeedRegistry_OutOfBounds"
     world.configure(CASH, cash)
@@ -79,60 +80,52 @@ def test_the_price_of_cash_has_narrow_bounds(
 @pytest.mark.parametrize("count", [0, 5])
 def test_count_of_sources(world: OracleWorld, config: FeedConfig, count: int) -> None:
     sources = (world.source_addresses * 2)[:count]
-    with pytest.raises(Revert) as failure:
+    with reverts("FeedRegistry_SourceCount", count, 4):
         world.configure(ETH, replace(config, sources=sources))
-    assert failure.value.is_error("FeedRegistry_SourceCount", count, 4)
 
 
 def test_a_source_needs_code(world: OracleWorld, config: FeedConfig) -> None:
     nobody = "0x" + "99" * 20
-    with pytest.raises(Revert) as failure:
+    with reverts("FeedRegistry_SourceWithoutCode", nobody):
         world.configure(ETH, replace(config, sources=(nobody,)))
-    assert failure.value.is_error("FeedRegistry_SourceWithoutCode", nobody)
 
 
 def test_a_source_counts_once(world: OracleWorld, config: FeedConfig) -> None:
     first, second = world.source_addresses[:2]
-    with pytest.raises(Revert) as failure:
+    with reverts("FeedRegistry_DuplicateSource", first):
         world.configure(ETH, replace(config, sources=(first, second, first)))
-    assert failure.value.is_error("FeedRegistry_DuplicateSource", first)
 
 
 def test_the_premium_clamp_only_falls(world: OracleWorld, config: FeedConfig) -> None:
     world.configure(ETH, config)
     assert world.adapter.premiumClampBps(ETH) == 100
-    with pytest.raises(Revert) as failure:
+    with reverts("FeedRegistry_PremiumClampRaised", 100, 101):
         world.configure(ETH, replace(config, premium_clamp_bps=101))
-    assert failure.value.is_error("FeedRegistry_PremiumClampRaised", 100, 101)
     world.configure(ETH, replace(config, premium_clamp_bps=50))
-    with pytest.raises(Revert):
+    with pytest.raises(Reverted):
         world.configure(ETH, config)
 
 
 def test_a_clamp_of_a_feed_to_come_is_not_told(world: OracleWorld) -> None:
-    with pytest.raises(Revert) as failure:
+    with reverts("FeedRegistry_UnknownFeed", ETH):
         world.adapter.premiumClampBps(ETH)
-    assert failure.value.is_error("FeedRegistry_UnknownFeed", ETH)
 
 
 def test_a_market_comes_and_stays(world: OracleWorld, config: FeedConfig) -> None:
     world.configure(ETH, replace(config, has_market=False))
     world.configure(ETH, config)
-    with pytest.raises(Revert) as failure:
+    with reverts("FeedRegistry_MarketRemoved", ETH):
         world.configure(ETH, replace(config, has_market=False))
-    assert failure.value.is_error("FeedRegistry_MarketRemoved", ETH)
 
 
 def test_cash_has_no_market(world: OracleWorld, config: FeedConfig) -> None:
-    with pytest.raises(Revert) as failure:
+    with reverts("FeedRegistry_MarketOfCash"):
         world.configure(CASH, replace(config, min_price=WAD // 2, max_price=2 * WAD))
-    assert failure.value.is_error("FeedRegistry_MarketOfCash")
 
 
 def test_a_stranger_configures_nothing(world: OracleWorld, config: FeedConfig) -> None:
-    with pytest.raises(Revert) as failure:
+    with reverts("AccessManagedUnauthorized", world.stranger):
         world.configure(ETH, config, sender=world.stranger)
-    assert failure.value.is_error("AccessManagedUnauthorized", world.stranger)
 
 
 def test_what_was_configured_is_told(world: OracleWorld, config: FeedConfig) -> None:

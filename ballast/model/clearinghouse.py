@@ -1,0 +1,475 @@
+"""The Clearinghouse: every external function, its checks in their order, its errors by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from ballast.codec import AccountId
+from ballast.model.accounts import Account
+from ballast.model.interest import CashFlow, InterestState
+from ballast.model.ledger import CASH, Ledger, check_uint128
+from ballast.model.margin import ASSESS_ALL, Engine, LiquidationTerms, Margin, Prices
+from ballast.model.market import Market, MarketState
+from ballast.model.refusal import Refused, require
+from ballast.model.state import Asset, State, atomic
+from ballast.model.words import (
+    KIND_COLLATERAL,
+    KIND_PERP,
+    find,
+    ident,
+    is_canonical,
+    kind,
+    perp_size,
+)
+from ballast.units import WAD
+
+MIN_EQUITY = 50 * WAD
+MAX_ASSETS = 2**16 - 1
+MAX_ENGINES = 2**8 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """One maker's part of a trade: size that the taker receives, cash a unit, fees. WAD."""
+
+    maker: AccountId
+    size: int
+    price: int
+    maker_fee: int = 0
+    taker_fee: int = 0
+    maker_min_health: int = 0
+    maker_reduce_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """A trade of one taker against makers in one instrument."""
+
+    instrument: int
+    taker: AccountId
+    fills: tuple[Fill, ...]
+    taker_min_health: int = 0
+    taker_reduce_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """What a liquidator takes and pays: a fraction of every balance, cash for it. WAD."""
+
+    source: AccountId
+    into: AccountId
+    fraction: int
+    payment: int
+    insurance: int
+
+
+@dataclass(slots=True)
+class Terms:
+    """What the fills of one instrument share, and what the accounts gave up so far. WAD."""
+
+    instrument: int
+    fair_price: int
+    band: int
+    basis: int
+    long_delta: int = 0
+    claim_delta: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Who may call what."""
+
+    clearinghouse: str
+    oracle: str
+    exchange: str
+    liquidator: str
+
+
+def owns(account: AccountId, caller: str) -> bool:
+    """Whether an address owns an account."""
+    return account.value[:20] == bytes.fromhex(caller[2:])
+
+
+def _has_owner(account: AccountId) -> bool:
+    return any(account.value[:20])
+
+
+class Clearinghouse(Ledger):
+    """Custody, cash, positions and the margin gate. `now` is the block's time in unix seconds."""
+
+    def __init__(
+        self,
+        addresses: Addresses,
+        prices: Prices,
+        cash: tuple[str, int],
+        fee_account: AccountId,
+        insurance_account: AccountId,
+        *,
+        now: int,
+    ) -> None:
+        token, decimals = cash
+        state = State(InterestState.start(now), assets=[Asset(token, decimals, 0)])
+        super().__init__(state, addresses.clearinghouse, fee_account, insurance_account)
+        self.addresses = addresses
+        self.prices = prices
+        self.engines: list[Engine] = []
+
+    # ---- Registries (restricted; the caller's right is not modelled) ----------------------------
+
+    @atomic
+    def register_asset(self, token: str, decimals: int, underlying: int) -> int:
+        """Register a token as collateral priced by a feed; its id."""
+        self._require_priced(underlying)
+        count = len(self.state.assets)
+        require(count <= MAX_ASSETS, "Clearinghouse_RegistryFull", count)
+        for index, known in enumerate(self.state.assets):
+            if known.token == token:
+                raise Refused("Clearinghouse_TokenAlreadyRegistered", token.lower(), index)
+        unsupported = "Clearinghouse_UnsupportedDecimals"
+        require(decimals <= 18, unsupported, token.lower(), decimals)
+        self.state.assets.append(Asset(token, decimals, underlying))
+        return count
+
+    @atomic
+    def set_asset_cap(self, asset: int, cap: int) -> None:
+        """Set the greatest total that a deposit may reach, smallest units."""
+        self.state.assets[asset] = replace(self.asset(asset), cap=cap)
+
+    @atomic
+    def register_engine(self, engine: Engine) -> int:
+        """Register a risk engine; its id."""
+        count = len(self.engines)
+        require(count <= MAX_ENGINES, "Clearinghouse_RegistryFull", count)
+        self.engines.append(engine)
+        return count
+
+    @atomic
+    def list_market(self, underlying: int) -> None:
+        """List a perpetual with a cap of zero."""
+        self._require_priced(underlying)
+        error = "Clearinghouse_MarketAlreadyListed"
+        require(underlying not in self.state.markets, error, underlying)
+        self.state.markets[underlying] = Market(MarketState(0, 0, 0, self.now))
+
+    @atomic
+    def set_market_cap(self, underlying: int, cap: int) -> None:
+        """Set the greatest open interest that a trade may reach, WAD."""
+        self.state.markets[underlying] = replace(self.market(underlying), cap=cap)
+
+    def _require_priced(self, underlying: int) -> None:
+        priced = self.prices.snapshot(underlying).price != 0
+        require(priced, "Clearinghouse_PriceNeverAccepted", underlying)
+
+    # ---- Custody ------------------------------------------------------------------------------
+
+    @atomic
+    def deposit(self, caller: str, to: AccountId, asset: int, amount: int) -> int:
+        """Take tokens from the caller into an account; what arrived, smallest units."""
+        require(amount != 0, "Clearinghouse_ZeroAmount")
+        require(_has_owner(to), "Clearinghouse_InvalidAccount", to.value)
+        info = self.asset(asset)
+        self.state.move_tokens(info.token, caller, self.address, amount)
+        flow = self.open_cash()
+        if asset == CASH:
+            self.credit(flow, to, amount * self.cash_unit)
+        else:
+            total = info.total + amount
+            exceeded = "Clearinghouse_AssetCapExceeded"
+            require(total <= info.cap, exceeded, asset, total, info.cap)
+            self.set_total(asset, check_uint128(total))
+            self._receive(flow, caller, to, asset, amount)
+        self.close_cash(flow, 0, asset == CASH)
+        return amount
+
+    @atomic
+    def withdraw(self, caller: str, source: AccountId, asset: int, amount: int, to: str) -> None:
+        """Pay tokens out of the caller's account, smallest units."""
+        require(owns(source, caller), "Clearinghouse_NotOwner", source.value, caller.lower())
+        refused = int(to, 16) == 0 or to.lower() == self.address.lower()
+        require(not refused, "Clearinghouse_InvalidRecipient", to.lower())
+        info = self.asset(asset)
+        flow = self.open_cash()
+        self._take(flow, source, asset, amount)
+        if asset != CASH:
+            self.set_total(asset, info.total - amount)
+        self.close_cash(flow, amount * self.cash_unit if asset == CASH else 0, asset == CASH)
+        self.state.move_tokens(info.token, self.address, to, amount)
+
+    @atomic
+    def transfer(
+        self, caller: str, source: AccountId, to: AccountId, asset: int, amount: int
+    ) -> None:
+        """Move an asset between accounts, smallest units."""
+        require(owns(source, caller), "Clearinghouse_NotOwner", source.value, caller.lower())
+        require(source != to, "Clearinghouse_SameAccount", source.value)
+        require(_has_owner(to), "Clearinghouse_InvalidAccount", to.value)
+        self.asset(asset)
+        flow = self.open_cash()
+        self._take(flow, source, asset, amount)
+        if asset == CASH:
+            self.credit(flow, to, amount * self.cash_unit)
+        else:
+            self._receive(flow, caller, to, asset, amount)
+        self.close_cash(flow, 0, False)
+
+    def _take(self, flow: CashFlow, source: AccountId, asset: int, amount: int) -> None:
+        require(amount != 0, "Clearinghouse_ZeroAmount")
+        account = self.load(flow, source, 0)
+        if asset == CASH:
+            have = self.tokens_held()
+            require(amount <= have, "Clearinghouse_InsufficientTokens", have, amount)
+            account.cash -= amount * self.cash_unit
+        else:
+            account.remove_collateral(asset, amount)
+        self._check_withdrawal(account)
+        self.save(flow, account)
+
+    def _receive(self, flow: CashFlow, caller: str, to: AccountId, asset: int, amount: int) -> None:
+        """Add collateral; only the owner may make the account hold what it did not hold."""
+        account = self.load(flow, to, 1)
+        count = len(account.words)
+        account.add_collateral(asset, amount)
+        allowed = len(account.words) == count or owns(to, caller)
+        require(allowed, "Clearinghouse_StrangerCannotAdd", to.value, asset)
+        self.save(flow, account)
+
+    # ---- Calls on one account -----------------------------------------------------------------
+
+    @atomic
+    def settle(self, account_id: AccountId) -> int:
+        """Settle every perpetual of an account to mark; the cash it became, WAD."""
+        flow = self.open_cash()
+        account = self.load(flow, account_id, 0)
+        perps = [ident(word) for word in account.words if kind(word) == KIND_PERP]
+        realised = self.settle_perps(account, {u: self.basis(u) for u in perps})
+        self.save(flow, account)
+        self.close_cash(flow, 0, False)
+        return realised
+
+    @atomic
+    def select_engine(self, caller: str, account_id: AccountId, engine: int) -> None:
+        """Put an account under another engine, whose initial margin it must meet."""
+        owned = owns(account_id, caller)
+        require(owned, "Clearinghouse_NotOwner", account_id.value, caller.lower())
+        self.engine(engine)
+        flow = self.open_cash()
+        account = self.load(flow, account_id, 0)
+        account.engine = engine
+        self._check_initial(account)
+        self.save(flow, account)
+
+    @atomic
+    def collect_reserve(self) -> int:
+        """Hand the reserve of interest to the insurance account, WAD."""
+        amount = self.take_reserve()
+        flow = self.open_cash()
+        self.credit(flow, self.insurance_account, amount)
+        self.close_cash(flow, 0, False)
+        return amount
+
+    @atomic
+    def set_funding_rate(self, caller: str, underlying: int, rate: int) -> int:
+        """Set a market's funding rate, WAD a unit and second; its open interest."""
+        allowed = caller.lower() == self.addresses.oracle.lower()
+        require(allowed, "Clearinghouse_NotOracle", caller.lower())
+        market = self.state.markets.get(underlying)
+        if market is None:
+            return 0
+        self.state.markets[underlying] = replace(
+            market, state=market.state.with_rate(rate, self.now)
+        )
+        return market.state.open_interest
+
+    # ---- Trades -------------------------------------------------------------------------------
+
+    @atomic
+    def apply_trade(self, caller: str, trade: Trade) -> None:
+        """Carry out a trade of one taker against makers. Only the Exchange."""
+        allowed = caller.lower() == self.addresses.exchange.lower()
+        require(allowed, "Clearinghouse_NotExchange", caller.lower())
+        self._require_party(trade.taker != self.fee_account, trade.taker)
+        terms = self._terms(trade.instrument)
+        flow = self.open_cash()
+        taker = self.load(flow, trade.taker, 1)
+        for fill in trade.fills:
+            self._apply_fill(flow, terms, trade, fill, taker)
+        self._check_trade(taker, trade.taker_min_health)
+        self.save(flow, taker)
+        if kind(terms.instrument) == KIND_PERP:
+            self.move_open_interest(ident(terms.instrument), terms.long_delta)
+        self.credit(flow, self.fee_account, -terms.claim_delta)
+        self.close_cash(flow, 0, False)
+
+    @staticmethod
+    def _require_party(allowed: bool, account: AccountId) -> None:
+        require(allowed, "Clearinghouse_InvalidCounterparty", account.value)
+
+    def _apply_fill(
+        self, flow: CashFlow, terms: Terms, trade: Trade, fill: Fill, taker: Account
+    ) -> None:
+        self._require_party(fill.maker not in (trade.taker, self.fee_account), fill.maker)
+        if fill.price >= 1 << 255:
+            raise Refused("SafeCastOverflowedUintToInt", fill.price)
+        inside = abs(fill.price - terms.fair_price) <= terms.band
+        outside = "Clearinghouse_PriceOutsideBand"
+        require(inside, outside, fill.price, terms.fair_price, terms.band)
+        reduce_only = trade.taker_reduce_only
+        self._fill_side(
+            terms, taker, fill.size, fill.price, fill.taker_fee, reduce_only=reduce_only
+        )
+        maker = self.load(flow, fill.maker, 1)
+        reduce_only = fill.maker_reduce_only
+        self._fill_side(
+            terms, maker, -fill.size, fill.price, fill.maker_fee, reduce_only=reduce_only
+        )
+        self._check_trade(maker, fill.maker_min_health)
+        self.save(flow, maker)
+
+    def _fill_side(
+        self, terms: Terms, account: Account, size: int, price: int, fee: int, *, reduce_only: bool
+    ) -> None:
+        if reduce_only:
+            self._require_reducing(terms.instrument, account, size)
+        what = ident(terms.instrument)
+        if kind(terms.instrument) == KIND_PERP:
+            premium = price - terms.fair_price
+            long_delta, claim_delta = self.fill_perp(account, what, size, premium, terms.basis)
+            terms.long_delta += long_delta
+            terms.claim_delta += claim_delta
+        else:
+            terms.claim_delta += self.fill_spot(account, what, size, price)
+        account.cash -= fee
+        terms.claim_delta -= fee
+
+    @staticmethod
+    def _require_reducing(instrument: int, account: Account, size: int) -> None:
+        index = find(account.words, instrument)
+        is_perp = kind(instrument) == KIND_PERP
+        held = perp_size(account.words[index]) if is_perp and index < len(account.words) else 0
+        reducing = (held < 0) != (size < 0) and abs(size) <= abs(held) if is_perp else size < 0
+        error = "Clearinghouse_NotReducing"
+        require(reducing, error, account.id.value, held, held + size)
+
+    def _terms(self, instrument: int) -> Terms:
+        unsupported = "Clearinghouse_UnsupportedInstrument"
+        require(is_canonical(instrument), unsupported, instrument)
+        what = ident(instrument)
+        if kind(instrument) == KIND_PERP:
+            snapshot = self.prices.snapshot(what)
+            basis, fair = self.basis(what), snapshot.mark
+        elif kind(instrument) == KIND_COLLATERAL and what != CASH:
+            snapshot = self.prices.snapshot(self.asset(what).underlying)
+            basis, fair = 0, snapshot.price
+        else:
+            raise Refused(unsupported, instrument)
+        band = snapshot.price * snapshot.range_maintenance // (2 * WAD)
+        return Terms(instrument, fair, band, basis)
+
+    def basis(self, underlying: int) -> int:
+        """Mark less cumulative funding, WAD."""
+        mark = self.prices.snapshot(underlying).mark
+        return mark - self.market(underlying).state.funding_at(self.now)
+
+    # ---- Slices -------------------------------------------------------------------------------
+
+    @atomic
+    def transfer_slice(self, caller: str, slice_: Slice) -> None:
+        """Move a fraction of an account and what is paid for it. Only the Liquidator."""
+        source, into, fraction = slice_.source, slice_.into, slice_.fraction
+        allowed = caller.lower() == self.addresses.liquidator.lower()
+        require(allowed, "Clearinghouse_NotLiquidator", caller.lower())
+        require(fraction <= WAD, "Clearinghouse_InvalidFraction", fraction)
+        require(source != into, "Clearinghouse_SameAccount", source.value)
+        third = self.insurance_account not in (source, into)
+        self._require_party(third, self.insurance_account)
+        flow = self.open_cash()
+        giver = self.load(flow, source, 0)
+        checked_now = giver.checked_at == self.now
+        require(not checked_now, "Clearinghouse_CheckedInThisBlock", source.value)
+        taker = self.load(flow, into, len(giver.words))
+        self.move_slice(giver, taker, fraction, slice_.payment, slice_.insurance)
+        self._check_initial(taker)
+        self.save(flow, giver)
+        self.save(flow, taker)
+        self.credit(flow, self.insurance_account, slice_.insurance)
+        self.close_cash(flow, 0, False)
+
+    # ---- The margin gate ----------------------------------------------------------------------
+
+    def engine(self, engine: int) -> Engine:
+        """A registered engine."""
+        require(engine < len(self.engines), "Clearinghouse_UnknownEngine", engine)
+        return self.engines[engine]
+
+    def _assess(self, account: Account) -> Margin:
+        words = self.fold_funding(account.words)
+        return self.engine(account.engine).assess(account.cash, ASSESS_ALL, words, self.now)
+
+    def _check_trade(self, account: Account, min_health: int) -> None:
+        if account.owes_nothing():
+            return
+        margin = self._assess(account)
+        is_open = margin.equity >= MIN_EQUITY and margin.equity >= margin.initial
+        if is_open and margin.fresh:
+            account.checked_at = self.now
+        else:
+            self._check_reduced(account, margin, is_open)
+        unhealthy = min_health != 0 and margin.equity * WAD < min_health * margin.maintenance
+        values = (account.id.value, margin.equity, margin.maintenance, min_health)
+        require(not unhealthy, "Clearinghouse_HealthBelowMinimum", *values)
+
+    def _check_reduced(self, account: Account, margin: Margin, is_open: bool) -> None:
+        words = self.fold_funding(account.loaded)
+        engine = self.engine(account.engine)
+        before = engine.assess(account.loaded_cash, ASSESS_ALL, words, self.now)
+        if is_reduction(before, margin):
+            return
+        require(not is_open, "Clearinghouse_PriceNotFresh", account.id.value)
+        required = max(margin.initial, MIN_EQUITY)
+        error = "Clearinghouse_InsufficientMargin"
+        raise Refused(error, account.id.value, margin.equity, required)
+
+    def _check_withdrawal(self, account: Account) -> None:
+        if not account.owes_nothing():
+            margin = self._assess(account)
+            self._require_equity(account, margin, margin.perp_notional // 10)
+
+    def _check_initial(self, account: Account) -> None:
+        if not account.owes_nothing():
+            self._require_equity(account, self._assess(account), MIN_EQUITY)
+
+    def _require_equity(self, account: Account, margin: Margin, least: int) -> None:
+        require(margin.fresh, "Clearinghouse_PriceNotFresh", account.id.value)
+        required = max(margin.initial, least)
+        error = "Clearinghouse_InsufficientMargin"
+        require(margin.equity >= required, error, account.id.value, margin.equity, required)
+        account.checked_at = self.now
+
+    # ---- Views --------------------------------------------------------------------------------
+
+    def margin(self, account_id: AccountId, mode: int) -> Margin:
+        """An account's margin by its own engine."""
+        cash, words = self.portfolio(account_id)
+        return self.engine(self.state.account(account_id).engine).assess(
+            cash, mode, words, self.now
+        )
+
+    def portfolio(self, account_id: AccountId) -> tuple[int, list[int]]:
+        """Cash (WAD) and words with funding folded in."""
+        stored = self.state.account(account_id)
+        cash = self.open_cash().to_cash(stored.scaled)
+        return cash, self.fold_funding(stored.words)
+
+    def liquidation_terms(self, account_id: AccountId) -> LiquidationTerms:
+        """Terms on which an account's engine lets it be liquidated."""
+        return self.engine(self.state.account(account_id).engine).terms
+
+
+def is_reduction(before: Margin, after: Margin) -> bool:
+    """The reduce-only test: both solvent, distance to IM no smaller, health no worse."""
+    return (
+        before.equity >= 0
+        and after.equity >= 0
+        and after.equity - after.initial >= before.equity - before.initial
+        and after.equity * before.maintenance >= before.equity * after.maintenance
+    )

@@ -1,0 +1,151 @@
+"""The Exchange: lanes, fees, crossing, settlement. A signature is the signer it recovers to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ballast.codec import AccountId
+from ballast.model.clearinghouse import Clearinghouse, Fill, Trade, owns
+from ballast.model.refusal import require
+from ballast.model.state import Lane, State, atomic
+from ballast.units import WAD, mul_ceil
+
+MAX_FEE = WAD // 1000
+MAX_SEQUENCE = 2**64 - 1
+PANIC_ARITHMETIC = 0x11
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A limit order; sizes, prices and ratios in WAD, expiry in unix seconds."""
+
+    account: AccountId
+    instrument: int
+    size: int
+    limit_price: int
+    nonce: int
+    expiry: int
+    max_fee: int = MAX_FEE
+    min_health: int = 0
+    reduce_only: bool = False
+
+    @property
+    def lane(self) -> int:
+        """The high 192 bits of the nonce."""
+        return self.nonce >> 64
+
+    @property
+    def sequence(self) -> int:
+        """The low 64 bits of the nonce."""
+        return self.nonce & MAX_SEQUENCE
+
+
+@dataclass(frozen=True, slots=True)
+class SignedOrder:
+    """An order and the address that its signature recovers to; None for the account's owner."""
+
+    order: Order
+    signer: str | None = None
+
+
+class Exchange:
+    """Settles signed orders in a model Clearinghouse."""
+
+    def __init__(self, clearinghouse: Clearinghouse) -> None:
+        self.clearinghouse = clearinghouse
+
+    @property
+    def state(self) -> State:
+        """The state that the Clearinghouse keeps; lanes and fees are in it."""
+        return self.clearinghouse.state
+
+    @atomic
+    def set_fees(self, instrument: int, maker: int, taker: int) -> None:
+        """Set the fees of an instrument, WAD ratios of the value traded."""
+        for fee in (maker, taker):
+            require(fee <= MAX_FEE, "Exchange_FeeOutOfBounds", fee, MAX_FEE)
+        self.state.fees[instrument] = (maker, taker)
+
+    @atomic
+    def cancel(self, caller: str, account: AccountId, nonce: int) -> None:
+        """Cancel every order of the nonce's lane up to and including its sequence."""
+        require(owns(account, caller), "Exchange_NotOwner", account.value, caller.lower())
+        lane, sequence = nonce >> 64, nonce & MAX_SEQUENCE
+        held = self.lane(account, lane)
+        superseded = "Exchange_OrderSuperseded"
+        require(held.sequence <= sequence, superseded, account.value, nonce, held.sequence)
+        require(sequence < MAX_SEQUENCE, "Panic", PANIC_ARITHMETIC)
+        self.state.lanes[account, lane] = Lane(sequence + 1, 0)
+
+    def lane(self, account: AccountId, lane: int) -> Lane:
+        """What a lane holds."""
+        return self.state.lanes.get((account, lane), Lane())
+
+    @atomic
+    def settle(
+        self, taker: SignedOrder, makers: Sequence[SignedOrder], sizes: Sequence[int]
+    ) -> None:
+        """Fill a taker's order against makers' orders, each at the maker's price."""
+        matches = len(makers) == len(sizes) != 0
+        require(matches, "Exchange_LengthMismatch", len(makers), len(sizes))
+        rates = self._fees_within(taker.order, makers)
+        fills = []
+        for index, (maker, size) in enumerate(zip(makers, sizes, strict=True)):
+            require(size != 0, "Exchange_ZeroSize", index)
+            fills.append(fill_of(taker.order, maker.order, size, rates))
+            self._consume(maker, size)
+        self._consume(taker, sum(sizes))
+        order = taker.order
+        trade = Trade(
+            order.instrument, order.account, tuple(fills), order.min_health, order.reduce_only
+        )
+        house = self.clearinghouse
+        house.apply_trade(house.addresses.exchange, trade)
+
+    def _fees_within(self, taker: Order, makers: Sequence[SignedOrder]) -> tuple[int, int]:
+        maker_fee, taker_fee = self.state.fees.get(taker.instrument, (0, 0))
+        error = "Exchange_FeeAboveMaximum"
+        require(taker_fee <= taker.max_fee, error, taker_fee, taker.max_fee)
+        for maker in makers:
+            maximum = maker.order.max_fee
+            require(maker_fee <= maximum, error, maker_fee, maximum)
+        return maker_fee, taker_fee
+
+    def _consume(self, signed: SignedOrder, size: int) -> None:
+        order = signed.order
+        now = self.clearinghouse.now
+        require(now <= order.expiry, "Exchange_OrderExpired", order.expiry, now)
+        account = order.account.value
+        valid = signed.signer is None or owns(order.account, signed.signer)
+        require(valid, "Exchange_InvalidSignature", account, (signed.signer or "").lower())
+        held = self.lane(order.account, order.lane)
+        superseded = "Exchange_OrderSuperseded"
+        alive = order.sequence >= held.sequence
+        require(alive, superseded, account, order.nonce, held.sequence)
+        filled = held.filled if order.sequence == held.sequence else 0
+        left = max(abs(order.size) - filled, 0)
+        fits = size <= left and size < (1 << 128) - filled
+        require(fits, "Exchange_Overfilled", account, order.nonce, left, size)
+        self.state.lanes[order.account, order.lane] = Lane(order.sequence, filled + size)
+
+
+def fill_of(taker: Order, maker: Order, size: int, rates: tuple[int, int]) -> Fill:
+    """One fill at the maker's price, if the two orders meet. Fees round up."""
+    same = taker.instrument == maker.instrument
+    require(same, "Exchange_InstrumentMismatch", taker.instrument, maker.instrument)
+    buys = taker.size > 0
+    require(buys != (maker.size > 0), "Exchange_SameSide", taker.size, maker.size)
+    edge = taker.limit_price - maker.limit_price
+    crosses = edge >= 0 if buys else edge <= 0
+    require(crosses, "Exchange_PricesDoNotCross", taker.limit_price, maker.limit_price)
+    value = mul_ceil(size, maker.limit_price)
+    return Fill(
+        maker=maker.account,
+        size=size if buys else -size,
+        price=maker.limit_price,
+        maker_fee=mul_ceil(value, rates[0]),
+        taker_fee=mul_ceil(value, rates[1]),
+        maker_min_health=maker.min_health,
+        maker_reduce_only=maker.reduce_only,
+    )

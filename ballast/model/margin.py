@@ -1,0 +1,53 @@
+"""What the model needs of prices and of risk engines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ballast.codec import Snapshot
+
+ASSESS_ALL = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Margin:
+    """What an engine says of an account. WAD of cash; equity rounds down, requirements up."""
+
+    equity: int
+    initial: int
+    maintenance: int
+    perp_notional: int
+    fresh: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LiquidationTerms:
+    """Terms on which an engine lets accounts be liquidated, WAD ratios."""
+
+    target_health: int
+    discount_min: int
+    discount_max: int
+    discount_max_health: int
+
+
+class Engine(Protocol):
+    """A risk engine."""
+
+    @property
+    def terms(self) -> LiquidationTerms:
+        """Terms of liquidation."""
+        ...
+
+    def assess(self, cash: int, mode: int, words: Sequence[int], now: int) -> Margin:
+        """Assess an account; funding is folded into the words."""
+        ...
+
+
+class Prices(Protocol):
+    """The accepted prices."""
+
+    def snapshot(self, underlying: int) -> Snapshot:
+        """The accepted snapshot of a feed; empty if none ever was."""
+        ...

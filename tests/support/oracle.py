@@ -1,0 +1,84 @@
+"""An OracleAdapter in revm with sources that echo, a funding sink and an access manager."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from eth_abi.abi import encode
+
+from ballast.codec import Snapshot
+from ballast.oracle.mirror import FeedConfig, Observation
+from tests.support.artefacts import Artefacts, compile_standard_json
+from tests.support.revm import DEPLOYER, Evm, RevmContract
+
+CASH = 0
+ETH = 1
+CHAIN_ID = 31337
+
+TARGETS = (
+    "contracts/oracle/OracleAdapter.sol",
+    "contracts/oracle/sources/ChainlinkSource.sol",
+    "contracts/oracle/sources/QuorumSource.sol",
+    "contracts/mocks/BrokenAggregator.sol",
+    "contracts/mocks/MockAggregator.sol",
+    "contracts/mocks/MockFundingSink.sol",
+    "contracts/mocks/MockPriceSource.sol",
+    "contracts/interfaces/IFeedRegistry.sol",
+    "node_modules/@openzeppelin/contracts/access/manager/AccessManager.sol",
+    "node_modules/@openzeppelin/contracts/utils/cryptography/ECDSA.sol",
+)
+
+
+@lru_cache(maxsize=1)
+def artefacts() -> Artefacts:
+    return compile_standard_json(targets=TARGETS)
+
+
+class OracleWorld:
+    """One adapter that the deployer governs, with `sources` sources that echo their data."""
+
+    def __init__(self, sources: int) -> None:
+        self.evm = Evm(artefacts(), chain_id=CHAIN_ID)
+        self.manager = self.deploy("AccessManager", DEPLOYER)
+        self.sink = self.deploy("MockFundingSink")
+        self.adapter = self.deploy("OracleAdapter", self.manager, self.sink)
+        self.sources = [self.deploy("MockPriceSource") for _ in range(sources)]
+        self.source_addresses = tuple(source.address for source in self.sources)
+        self.stranger = self.evm.actor("stranger").address.lower()
+
+    def deploy(self, name: str, *args: object) -> RevmContract:
+        return self.evm.deploy(name, *args)
+
+    @property
+    def now(self) -> int:
+        return self.evm.time
+
+    @property
+    def block(self) -> int:
+        return self.evm.number
+
+    def advance(self, seconds: int, blocks: int = 1) -> None:
+        number = self.evm.number + blocks
+        self.evm.time += seconds
+        self.evm.number = number
+
+    def configure(self, underlying: int, config: FeedConfig, sender: str = DEPLOYER) -> None:
+        self.adapter.configureFeed(underlying, config.as_tuple(), sender=sender)
+
+    def refresh(self, underlying: int, *seen: Observation) -> None:
+        self.refresh_all((underlying, list(seen)))
+
+    def refresh_all(self, *feeds: tuple[int, list[Observation]]) -> None:
+        self.adapter.refresh([(name, [echo(one) for one in seen]) for name, seen in feeds])
+
+    def snapshot_word(self, underlying: int) -> int:
+        return int(self.adapter.snapshot(underlying))
+
+    def snapshot(self, underlying: int) -> Snapshot:
+        return Snapshot.decode(self.snapshot_word(underlying))
+
+
+def echo(seen: Observation) -> bytes:
+    """What makes a MockPriceSource answer `seen`."""
+    fields = (seen.price, seen.confidence, seen.time, seen.impact_bid, seen.impact_ask)
+    return encode(["uint256"] * 5, fields)
