@@ -6,7 +6,7 @@ the shell in `loop.py` looks, asks, simulates and sends. Money and ratios are WA
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ballast.codec import AccountId
@@ -169,11 +169,15 @@ def _reason(
     old: FeedState, new: FeedState, outcome: Outcome, now: int, policy: Policy
 ) -> str | None:
     """Why the feed is worth a refresh; None if it is not."""
-    last = old.snapshot
-    if outcome.result is Result.NOTHING:
-        return None
     if outcome.result is Result.SUSPECTED:
         return _suspect_reason(old, new)
+    if outcome.result is Result.ACCEPTED:
+        return _accepted_reason(old, new, now, policy)
+    return None
+
+
+def _accepted_reason(old: FeedState, new: FeedState, now: int, policy: Policy) -> str | None:
+    last = old.snapshot
     if last.price == 0:
         return "first price"
     if last.suspect or (last.wide and not new.snapshot.wide):
@@ -257,8 +261,3 @@ def _obstacle(account: AccountView) -> str | None:
 
 def _money(value: int) -> str:
     return f"{value / WAD:,.2f}"
-
-
-def unhealthy(accounts: Sequence[AccountView]) -> list[AccountView]:
-    """The accounts that are under their maintenance margin."""
-    return [account for account in accounts if account.known and account.equity < account.maintenance]

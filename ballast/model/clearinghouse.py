@@ -120,20 +120,24 @@ class Clearinghouse(Ledger):
     def register_asset(self, token: str, decimals: int, underlying: int) -> int:
         """Register a token as collateral priced by a feed; its id."""
         self._require_priced(underlying)
-        count = len(self.state.assets)
-        require(count <= MAX_ASSETS, "Clearinghouse_RegistryFull", count)
         for index, known in enumerate(self.state.assets):
             if known.token == token:
                 raise Refused("Clearinghouse_TokenAlreadyRegistered", token.lower(), index)
         unsupported = "Clearinghouse_UnsupportedDecimals"
         require(decimals <= 18, unsupported, token.lower(), decimals)
+        count = len(self.state.assets)
+        require(count <= MAX_ASSETS, "Clearinghouse_RegistryFull", count)
         self.state.assets.append(Asset(token, decimals, underlying))
         return count
 
     @atomic
     def set_asset_cap(self, asset: int, cap: int) -> None:
         """Set the greatest total that a deposit may reach, smallest units."""
-        self.state.assets[asset] = replace(self.asset(asset), cap=cap)
+        registered = self.asset(asset)
+        bound = 10**registered.decimals << 72
+        error = "Clearinghouse_AssetCapOutOfBounds"
+        require(cap <= bound, error, asset, cap, bound)
+        self.state.assets[asset] = replace(registered, cap=cap)
 
     @atomic
     def register_engine(self, engine: Engine) -> int:

@@ -87,8 +87,7 @@ class Exchange:
         self, taker: SignedOrder, makers: Sequence[SignedOrder], sizes: Sequence[int]
     ) -> None:
         """Fill a taker's order against makers' orders, each at the maker's price."""
-        matches = len(makers) == len(sizes) != 0
-        require(matches, "Exchange_LengthMismatch", len(makers), len(sizes))
+        self.check_lengths(makers, sizes)
         rates = self._fees_within(taker.order, makers)
         fills = []
         for index, (maker, size) in enumerate(zip(makers, sizes, strict=True)):
@@ -102,6 +101,12 @@ class Exchange:
         )
         house = self.clearinghouse
         house.apply_trade(house.addresses.exchange, trade)
+
+    @staticmethod
+    def check_lengths(makers: Sequence[SignedOrder], sizes: Sequence[int]) -> None:
+        """There is a maker, and one size for each: checked before prices are refreshed."""
+        matches = len(makers) == len(sizes) != 0
+        require(matches, "Exchange_LengthMismatch", len(makers), len(sizes))
 
     def _fees_within(self, taker: Order, makers: Sequence[SignedOrder]) -> tuple[int, int]:
         maker_fee, taker_fee = self.state.fees.get(taker.instrument, (0, 0))

@@ -243,16 +243,21 @@ class Ledger:
         for index in reversed(range(len(source.words))):
             word = source.words[index]
             if kind(word) == KIND_PERP:
-                self._move_perp(source, into, word, fraction)
+                self._move_perp(source, into, index, fraction)
             elif kind(word) == KIND_COLLATERAL:
                 self._move_collateral(source, into, index, fraction)
         source.cash += paid - cash
         into.cash += cash - (paid + fund)
 
-    def _move_perp(self, source: Account, into: Account, word: int, fraction: int) -> None:
+    def _move_perp(self, source: Account, into: Account, index: int, fraction: int) -> None:
+        word = source.words[index]
         size = trunc_div(perp_size(word) * fraction, WAD)
         quote = trunc_div(perp_quote(word) * fraction, WAD)
         if size == 0:
+            # A size too small to split: its share of the quote moves as cash.
+            left = perp_quote(word) - quote
+            source.words[index] = perp_word(ident(word), perp_size(word), left)
+            into.cash += quote
             return
         long_delta = self._merge_perp(into, ident(word), size, quote)
         long_delta += self._merge_perp(source, ident(word), -size, -quote)

@@ -76,7 +76,7 @@ class Liquidator:
         witness: int = 0,
     ) -> Liquidation:
         """Take at most a fraction of an account into the caller's."""
-        require(owns(into, caller), "Liquidator_NotOwner", into.value, caller.lower())
+        self.check_owner(caller, into)
         house = self.clearinghouse
         margin = house.margin(account, witness)
         self._require_liquidatable(account, margin)
@@ -91,6 +91,11 @@ class Liquidator:
         module = house.addresses.liquidator
         house.transfer_slice(module, Slice(account, into, taken, deal.payment, deal.insurance))
         return deal
+
+    @staticmethod
+    def check_owner(caller: str, into: AccountId) -> None:
+        """The receiving account is the caller's: checked before prices are refreshed."""
+        require(owns(into, caller), "Liquidator_NotOwner", into.value, caller.lower())
 
     @staticmethod
     def _require_liquidatable(account: AccountId, margin: Margin) -> None:

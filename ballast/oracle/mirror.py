@@ -96,6 +96,18 @@ class ScanRange:
             | self.maintenance
         )
 
+    @classmethod
+    def decode(cls, word: int) -> ScanRange:
+        """Read the word of the contract."""
+        return cls(
+            variance_fast=word >> 196,
+            variance_slow=(word >> 136) & MAX_VARIANCE,
+            price=(word >> 68) & MASK_68,
+            bucket=(word >> 44) & 0xFFFFFF,
+            initial=(word >> 22) & 0x3FFFFF,
+            maintenance=word & 0x3FFFFF,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Suspicion:
@@ -114,6 +126,17 @@ class Suspicion:
             | self.seen_at << 48
             | self.last_time << 16
             | self.count
+        )
+
+    @classmethod
+    def decode(cls, word: int) -> Suspicion:
+        """Read the word of the contract."""
+        return cls(
+            price=(word >> 112) & MASK_68,
+            first_time=(word >> 80) & 0xFFFFFFFF,
+            seen_at=(word >> 48) & 0xFFFFFFFF,
+            last_time=(word >> 16) & 0xFFFFFFFF,
+            count=word & 0xFFFF,
         )
 
     def is_confirmed(self, now: int) -> bool:

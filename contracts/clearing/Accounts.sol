@@ -11,7 +11,6 @@ import {Instrument, KIND_COLLATERAL, Position} from "../types/Position.sol";
 /// @param cash Cash, WAD, debt negative.
 /// @param loadedCash `cash` as loaded.
 /// @param words Its positions; the array has room for `capacity`.
-/// @param loaded Its positions as loaded.
 /// @param capacity Number of words that fit into `words`.
 struct Account {
     AccountId id;
@@ -19,7 +18,6 @@ struct Account {
     int256 cash;
     int256 loadedCash;
     Position[] words;
-    Position[] loaded;
     uint256 capacity;
 }
 
@@ -53,25 +51,28 @@ abstract contract Accounts {
         view
         returns (Position[] memory words, uint256 capacity)
     {
-        capacity = count + extra;
-        if (capacity > MAX_POSITIONS) capacity = MAX_POSITIONS;
-        words = new Position[](capacity);
-        AccountStorage storage account = _accounts[id];
-        for (uint256 i; i < count; ++i) {
-            words[i] = account.words[i];
+        unchecked {
+            capacity = count + extra;
+            if (capacity > MAX_POSITIONS) capacity = MAX_POSITIONS;
+            words = new Position[](capacity);
+            AccountStorage storage account = _accounts[id];
+            for (uint256 i; i < count; ++i) {
+                _put(words, i, account.words[i]);
+            }
         }
         _setLength(words, count);
     }
 
-    /// @dev Writes back the words that differ from what was loaded; returns the header with the new count.
+    /// @dev Writes back the words that differ from what is stored; returns the header with the new count.
     function _saveWords(Account memory account) internal returns (Header) {
         AccountStorage storage stored = _accounts[account.id];
-        uint256 count = account.words.length;
-        for (uint256 i; i < count; ++i) {
-            Position word = account.words[i];
-            bool same =
-                i < account.loaded.length && Position.unwrap(account.loaded[i]) == Position.unwrap(word);
-            if (!same) stored.words[i] = word;
+        Position[] memory words = account.words;
+        uint256 count = words.length;
+        unchecked {
+            for (uint256 i; i < count; ++i) {
+                Position word = _at(words, i);
+                if (Position.unwrap(stored.words[i]) != Position.unwrap(word)) stored.words[i] = word;
+            }
         }
         return account.header.withCount(count);
     }
@@ -79,7 +80,9 @@ abstract contract Accounts {
     /// @dev Index of the position in `instrument`, or the number of words if there is none.
     function _find(Position[] memory words, Instrument instrument) internal pure returns (uint256 index) {
         uint256 count = words.length;
-        while (index < count && !words[index].isIn(instrument)) ++index;
+        unchecked {
+            while (index < count && !_at(words, index).isIn(instrument)) ++index;
+        }
     }
 
     function _append(Account memory account, Position word) internal pure {
@@ -99,16 +102,26 @@ abstract contract Accounts {
     /// @dev Whether the account can owe nothing, whatever prices do: no debt, and nothing but collateral.
     function _owesNothing(Account memory account) internal pure returns (bool) {
         if (account.cash < 0) return false;
-        for (uint256 i; i < account.words.length; ++i) {
-            if (account.words[i].kind() != KIND_COLLATERAL) return false;
+        Position[] memory words = account.words;
+        unchecked {
+            for (uint256 i; i < words.length; ++i) {
+                if (_at(words, i).kind() != KIND_COLLATERAL) return false;
+            }
         }
         return true;
     }
 
-    function _copy(Position[] memory words) internal pure returns (Position[] memory copied) {
-        copied = new Position[](words.length);
-        for (uint256 i; i < words.length; ++i) {
-            copied[i] = words[i];
+    /// @dev Reads a word below the array's length without checking it again.
+    function _at(Position[] memory words, uint256 index) internal pure returns (Position word) {
+        assembly ("memory-safe") {
+            word := mload(add(add(words, 0x20), shl(5, index)))
+        }
+    }
+
+    /// @dev Writes a word below the array's capacity without checking it again.
+    function _put(Position[] memory words, uint256 index, Position word) internal pure {
+        assembly ("memory-safe") {
+            mstore(add(add(words, 0x20), shl(5, index)), word)
         }
     }
 

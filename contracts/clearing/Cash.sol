@@ -5,6 +5,7 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
+import {Header_CashOverflow} from "../types/Header.sol";
 import {IClearinghouse} from "../interfaces/IClearinghouse.sol";
 import {INDEX_ONE, InterestState, InterestStateLib} from "../types/InterestState.sol";
 
@@ -54,9 +55,11 @@ abstract contract Cash {
 
     /// @dev Cash behind a scaled balance: claims round down, debts up.
     function _toCash(CashFlow memory flow, int256 scaled) internal pure returns (int256) {
-        return scaled >= 0
-            ? int256(uint256(scaled) * flow.supplyIndex / INDEX_ONE)
-            : -int256(Math.ceilDiv(uint256(-scaled) * flow.debtIndex, INDEX_ONE));
+        unchecked {
+            // A scaled balance is an int128 and an index a uint64.
+            if (scaled >= 0) return int256(uint256(scaled) * flow.supplyIndex / INDEX_ONE);
+            return -int256((uint256(-scaled) * flow.debtIndex + INDEX_ONE - 1) / INDEX_ONE);
+        }
     }
 
     /// @dev Scaled balance of an amount of cash: claims round down, debts up.
@@ -73,8 +76,12 @@ abstract contract Cash {
         returns (int256 scaled)
     {
         scaled = _toScaled(flow, cash);
-        flow.supplyDelta += _positive(scaled) - _positive(scaledBefore);
-        flow.debtDelta += _positive(-scaled) - _positive(-scaledBefore);
+        if (scaled != int128(scaled)) revert Header_CashOverflow(scaled);
+        unchecked {
+            // Both are int128, and a call touches far fewer than 2^100 accounts.
+            flow.supplyDelta += _positive(scaled) - _positive(scaledBefore);
+            flow.debtDelta += _positive(-scaled) - _positive(-scaledBefore);
+        }
     }
 
     /// @dev Writes what changed. While anybody is in debt, accrues to now and sets the rates that hold from here.

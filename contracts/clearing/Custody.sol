@@ -46,18 +46,12 @@ abstract contract Custody is MarginGate, Lock {
     function deposit(AccountId to, uint16 assetId, uint256 amount) external lock returns (uint256 received) {
         if (amount == 0) revert Clearinghouse_ZeroAmount();
         if (to.owner() == address(0)) revert Clearinghouse_InvalidAccount(to);
-        Asset storage a = _asset(assetId);
-        received = _pull(a.token, amount);
         CashFlow memory flow = _openCash();
         if (assetId == CASH) {
+            received = _pull(CASH_TOKEN, amount);
             _credit(flow, to, (received * CASH_UNIT).toInt256());
         } else {
-            uint256 total = a.total + received;
-            if (total > a.cap) revert Clearinghouse_AssetCapExceeded(assetId, total, a.cap);
-            a.total = total.toUint128();
-            Account memory account = _load(flow, to, 1);
-            _addFrom(msg.sender, account, assetId, received);
-            _save(flow, account);
+            received = _depositCollateral(flow, to, assetId, amount);
         }
         _closeCash(flow, 0, assetId == CASH);
         emit Deposited(to, assetId, received, msg.sender);
@@ -99,6 +93,20 @@ abstract contract Custody is MarginGate, Lock {
         }
         _closeCash(flow, 0, false);
         emit Transferred(from, to, assetId, amount);
+    }
+
+    function _depositCollateral(CashFlow memory flow, AccountId to, uint16 assetId, uint256 amount)
+        private
+        returns (uint256 received)
+    {
+        Asset storage a = _asset(assetId);
+        received = _pull(a.token, amount);
+        uint256 total = a.total + received;
+        if (total > a.cap) revert Clearinghouse_AssetCapExceeded(assetId, total, a.cap);
+        a.total = uint128(total); // at most the cap
+        Account memory account = _load(flow, to, 1);
+        _addFrom(msg.sender, account, assetId, received);
+        _save(flow, account);
     }
 
     /// @dev Takes an asset out of an account and checks what is left.

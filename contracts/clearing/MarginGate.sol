@@ -36,7 +36,6 @@ abstract contract MarginGate is Markets, Cash {
         account.header = _header(id);
         account.cash = account.loadedCash = _toCash(flow, account.header.scaledCash());
         (account.words, account.capacity) = _loadWords(id, account.header.count(), extra);
-        account.loaded = _copy(account.words);
     }
 
     /// @dev Writes an account back. Cash that did not move keeps its scaled balance to the last digit.
@@ -85,7 +84,8 @@ abstract contract MarginGate is Markets, Cash {
     /// @dev The reduce-only test: both states solvent, the distance to IM no smaller, health no worse. Without the
     /// last two an owner of both sides of a trade could walk a loss into a hole.
     function _checkReduced(Account memory account, Margin memory margin, bool open) private view {
-        Margin memory before = _assess(account, account.loadedCash, account.loaded, ASSESS_ALL);
+        (Position[] memory words,) = _loadWords(account.id, account.header.count(), 0); // as stored: saving comes last
+        Margin memory before = _assess(account, account.loadedCash, words, ASSESS_ALL);
         bool reduced = before.equity >= 0 && margin.equity >= 0
             && margin.equity - int256(margin.initial) >= before.equity - int256(before.initial)
             && margin.equity * int256(before.maintenance) >= before.equity * int256(margin.maintenance);
@@ -101,11 +101,7 @@ abstract contract MarginGate is Markets, Cash {
         if (_owesNothing(account)) return;
         Margin memory margin = _assess(account);
         if (!margin.fresh) revert Clearinghouse_PriceNotFresh(account.id);
-        uint256 required = Math.max(margin.initial, margin.perpNotional / 10);
-        if (margin.equity < int256(required)) {
-            revert Clearinghouse_InsufficientMargin(account.id, margin.equity, required);
-        }
-        account.header = account.header.withCheckedAt(block.timestamp);
+        _requireEquity(account, margin.equity, Math.max(margin.initial, margin.perpNotional / 10));
     }
 
     /// @dev For accounts that take over risk: E ≥ max(IM, 50) at fresh prices, nothing less.
@@ -113,10 +109,12 @@ abstract contract MarginGate is Markets, Cash {
         if (_owesNothing(account)) return;
         Margin memory margin = _assess(account);
         if (!margin.fresh) revert Clearinghouse_PriceNotFresh(account.id);
-        uint256 required = Math.max(margin.initial, uint256(MIN_EQUITY));
-        if (margin.equity < int256(required)) {
-            revert Clearinghouse_InsufficientMargin(account.id, margin.equity, required);
-        }
+        _requireEquity(account, margin.equity, Math.max(margin.initial, uint256(MIN_EQUITY)));
+    }
+
+    /// @dev Marks the account as checked, or reverts.
+    function _requireEquity(Account memory account, int256 equity, uint256 required) internal view {
+        if (equity < int256(required)) revert Clearinghouse_InsufficientMargin(account.id, equity, required);
         account.header = account.header.withCheckedAt(block.timestamp);
     }
 }

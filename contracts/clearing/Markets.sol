@@ -5,7 +5,7 @@ import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
 import {IClearinghouse} from "../interfaces/IClearinghouse.sol";
 import {MarketState} from "../types/MarketState.sol";
-import {KIND_PERP, Position, PositionLib} from "../types/Position.sol";
+import {KIND_PERP, Position, PositionLib, Position_Overflow} from "../types/Position.sol";
 import {Snapshot} from "../types/Snapshot.sol";
 import {Wad} from "../math/Wad.sol";
 import {Account, Accounts} from "./Accounts.sol";
@@ -110,12 +110,16 @@ abstract contract Markets is Accounts, Registry {
         Position word = account.words[index];
         int256 sizeBefore = word.perpSize();
         int256 sizeAfter = sizeBefore + size;
-        int256 cashDelta = word.perpQuote() + Wad.mulFloor(sizeBefore, basis) - Wad.mulCeil(size, premium);
-        int256 quoteAfter = -Wad.mulCeil(sizeAfter, basis);
-        account.cash += cashDelta;
-        if (sizeAfter == 0) _remove(account, index);
-        else account.words[index] = PositionLib.perp(underlying, sizeAfter, quoteAfter);
-        return (_long(sizeAfter) - _long(sizeBefore), cashDelta + quoteAfter - word.perpQuote());
+        if (sizeAfter != int104(sizeAfter)) revert Position_Overflow(sizeAfter);
+        unchecked {
+            // Sizes are int104 and their change thus under 2^104; a basis is under 2^91, a premium in the band 2^88.
+            int256 cashDelta = word.perpQuote() + Wad.mulFloor(sizeBefore, basis) - Wad.mulCeil(size, premium);
+            int256 quoteAfter = -Wad.mulCeil(sizeAfter, basis);
+            account.cash += cashDelta;
+            if (sizeAfter == 0) _remove(account, index);
+            else account.words[index] = PositionLib.perp(underlying, sizeAfter, quoteAfter);
+            return (_long(sizeAfter) - _long(sizeBefore), cashDelta + quoteAfter - word.perpQuote());
+        }
     }
 
     /// @dev Turns the unrealised profit and loss of every perpetual into cash. Returns their sum.
@@ -152,13 +156,17 @@ abstract contract Markets is Accounts, Registry {
     /// @dev A copy of the words in which each perpetual's funding is part of its quote, rounded against the account:
     /// what a risk engine gets.
     function _foldFunding(Position[] memory words) internal view returns (Position[] memory folded) {
-        folded = _copy(words);
-        for (uint256 i; i < folded.length; ++i) {
-            Position word = folded[i];
-            if (word.kind() != KIND_PERP) continue;
-            int256 funding = _markets[word.id()].state.fundingAt(block.timestamp);
-            int256 size = word.perpSize();
-            folded[i] = PositionLib.perp(word.id(), size, word.perpQuote() - Wad.mulCeil(size, funding));
+        uint256 count = words.length;
+        folded = new Position[](count);
+        unchecked {
+            for (uint256 i; i < count; ++i) {
+                Position word = _at(words, i);
+                if (word.kind() == KIND_PERP) {
+                    int256 funding = _markets[word.id()].state.fundingAt(block.timestamp);
+                    word = word.withPerpQuote(word.perpQuote() - Wad.mulCeil(word.perpSize(), funding));
+                }
+                _put(folded, i, word);
+            }
         }
     }
 

@@ -15,8 +15,13 @@ abstract contract Registry is AccessManaged, IClearinghouse {
 
     uint16 internal constant CASH = 0;
 
-    Asset[] private _assets;
-    IRiskEngine[] private _engines;
+    /// @notice Number of registered assets, cash included; their ids count from 0.
+    uint256 public assetCount;
+    /// @notice Number of registered engines; their ids count from 0.
+    uint256 public engineCount;
+
+    mapping(uint16 id => Asset) private _assets;
+    mapping(uint8 id => IRiskEngine) private _engines;
 
     /// @dev Thrown when an asset id is not registered.
     error Clearinghouse_UnknownAsset(uint16 asset);
@@ -28,6 +33,8 @@ abstract contract Registry is AccessManaged, IClearinghouse {
     error Clearinghouse_PriceNeverAccepted(uint16 underlying);
     /// @dev Thrown when a deposit would take an asset over its cap.
     error Clearinghouse_AssetCapExceeded(uint16 asset, uint256 total, uint256 cap);
+    /// @dev Thrown when a cap is over 2^72 whole tokens, the bound of the risk engines' arithmetic.
+    error Clearinghouse_AssetCapOutOfBounds(uint16 asset, uint256 cap, uint256 bound);
     /// @dev Thrown when a token is registered twice.
     error Clearinghouse_TokenAlreadyRegistered(address token, uint16 asset);
     /// @dev Thrown when a registry is full.
@@ -37,37 +44,32 @@ abstract contract Registry is AccessManaged, IClearinghouse {
 
     constructor(address oracle, address cash, uint8 cashDecimals) {
         ORACLE = IOracleAdapter(oracle);
-        _assets.push(Asset({token: cash, decimals: cashDecimals, underlying: 0, total: 0, cap: 0}));
-        emit AssetRegistered(CASH, cash, cashDecimals, 0);
+        _addAsset(cash, cashDecimals, 0);
     }
 
     /// @notice Registers a token as collateral priced by `underlying`, with a cap of zero.
     function registerAsset(address token, uint16 underlying) external restricted returns (uint16 id) {
         _requirePriced(underlying);
-        uint256 count = _assets.length;
-        if (count > type(uint16).max) revert Clearinghouse_RegistryFull(count);
-        for (uint16 i; i < count; ++i) {
+        for (uint16 i; i < assetCount; ++i) {
             if (_assets[i].token == token) revert Clearinghouse_TokenAlreadyRegistered(token, i);
         }
-        uint8 decimals = _decimals(token);
-        id = uint16(count);
-        _assets.push(Asset({token: token, decimals: decimals, underlying: underlying, total: 0, cap: 0}));
-        emit AssetRegistered(id, token, decimals, underlying);
+        return _addAsset(token, _decimals(token), underlying);
     }
 
     /// @notice Sets the greatest recorded total, in smallest units, that a deposit of `id` may reach.
     function setAssetCap(uint16 id, uint128 cap) external restricted {
-        _asset(id).cap = cap;
+        uint256 bound = 10 ** _asset(id).decimals << 72;
+        if (cap > bound) revert Clearinghouse_AssetCapOutOfBounds(id, cap, bound);
+        _assets[id].cap = cap;
         emit AssetCapSet(id, cap);
     }
 
     /// @notice Registers a risk engine that accounts may select; the first one is every account's default.
     function registerEngine(address engine_) external restricted returns (uint8 id) {
         if (engine_.code.length == 0) revert Clearinghouse_NotAContract(engine_);
-        uint256 count = _engines.length;
-        if (count > type(uint8).max) revert Clearinghouse_RegistryFull(count);
-        _engines.push(IRiskEngine(engine_));
-        id = uint8(count);
+        if (engineCount > type(uint8).max) revert Clearinghouse_RegistryFull(engineCount);
+        id = uint8(engineCount++);
+        _engines[id] = IRiskEngine(engine_);
         emit EngineRegistered(id, engine_);
     }
 
@@ -76,28 +78,30 @@ abstract contract Registry is AccessManaged, IClearinghouse {
         return _asset(id);
     }
 
-    /// @notice Number of registered assets, cash included.
-    function assetCount() external view returns (uint256) {
-        return _assets.length;
-    }
-
     /// @inheritdoc IClearinghouse
     function engine(uint8 id) external view returns (IRiskEngine) {
         return _engine(id);
     }
 
-    function _asset(uint16 id) internal view returns (Asset storage) {
-        if (id >= _assets.length) revert Clearinghouse_UnknownAsset(id);
-        return _assets[id];
+    function _asset(uint16 id) internal view returns (Asset storage registered) {
+        registered = _assets[id];
+        if (registered.token == address(0)) revert Clearinghouse_UnknownAsset(id);
     }
 
-    function _engine(uint8 id) internal view returns (IRiskEngine) {
-        if (id >= _engines.length) revert Clearinghouse_UnknownEngine(id);
-        return _engines[id];
+    function _engine(uint8 id) internal view returns (IRiskEngine registered) {
+        registered = _engines[id];
+        if (address(registered) == address(0)) revert Clearinghouse_UnknownEngine(id);
     }
 
     function _requirePriced(uint16 underlying) internal view {
         if (ORACLE.snapshot(underlying).spot() == 0) revert Clearinghouse_PriceNeverAccepted(underlying);
+    }
+
+    function _addAsset(address token, uint8 decimals, uint16 underlying) private returns (uint16 id) {
+        if (assetCount > type(uint16).max) revert Clearinghouse_RegistryFull(assetCount);
+        id = uint16(assetCount++);
+        _assets[id] = Asset({token: token, decimals: decimals, underlying: underlying, total: 0, cap: 0});
+        emit AssetRegistered(id, token, decimals, underlying);
     }
 
     function _decimals(address token) internal view returns (uint8 decimals) {

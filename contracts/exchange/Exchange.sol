@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
-import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 
 import {Fill, IClearinghouse, Trade} from "../interfaces/IClearinghouse.sol";
 import {IExchange, Order, SignedOrder} from "../interfaces/IExchange.sol";
@@ -126,13 +126,13 @@ contract Exchange is Orders, AccessManaged {
         if (buys ? maker.limitPrice > taker.limitPrice : maker.limitPrice < taker.limitPrice) {
             revert Exchange_PricesDoNotCross(taker.limitPrice, maker.limitPrice);
         }
-        uint256 value = Math.mulDiv(size, maker.limitPrice, 1e18, Math.Rounding.Ceil);
+        uint256 value = FixedPointMathLib.mulWadUp(size, maker.limitPrice);
         return Fill({
             maker: maker.account,
             size: buys ? int256(size) : -int256(size),
             price: maker.limitPrice,
-            makerFee: Math.mulDiv(value, rates.maker, 1e18, Math.Rounding.Ceil),
-            takerFee: Math.mulDiv(value, rates.taker, 1e18, Math.Rounding.Ceil),
+            makerFee: FixedPointMathLib.mulWadUp(value, rates.maker),
+            takerFee: FixedPointMathLib.mulWadUp(value, rates.taker),
             makerMinHealth: maker.minHealth,
             makerReduceOnly: maker.reduceOnly
         });

@@ -64,10 +64,11 @@ abstract contract Orders is EIP712, IExchange {
         bytes32 orderHash = _hashTypedDataV4(_structHash(order));
         _requireSigned(order.account, orderHash, signed.signature);
 
-        Lane storage stored = _lanes[order.account][uint192(order.nonce >> 64)];
-        Lane memory held = stored;
+        Lane memory held = _lanes[order.account][uint192(order.nonce >> 64)];
         uint64 sequence = uint64(order.nonce);
-        if (sequence < held.sequence) revert Exchange_OrderSuperseded(order.account, order.nonce, held.sequence);
+        if (sequence < held.sequence) {
+            revert Exchange_OrderSuperseded(order.account, order.nonce, held.sequence);
+        }
         if (sequence > held.sequence) held = Lane({sequence: sequence, filled: 0});
         uint256 total = order.size < 0 ? uint256(-order.size) : uint256(order.size);
         uint256 left = total > held.filled ? total - held.filled : 0;
@@ -75,7 +76,7 @@ abstract contract Orders is EIP712, IExchange {
             revert Exchange_Overfilled(order.account, order.nonce, left, size);
         }
         held.filled += uint128(size);
-        (stored.sequence, stored.filled) = (held.sequence, held.filled);
+        _lanes[order.account][uint192(order.nonce >> 64)] = held;
         emit OrderFilled(orderHash, order.account, order.nonce, held.filled);
     }
 

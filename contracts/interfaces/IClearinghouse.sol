@@ -55,12 +55,16 @@ struct Trade {
 /// @param fraction Fraction of every balance, WAD.
 /// @param payment Cash to the liquidated account, WAD.
 /// @param insurance Cash to the insurance account, WAD.
+/// @param equity Equity of `from` by the assessment that the liquidation rests on, WAD.
+/// @param initial IM of `from` by the same assessment, WAD; zero if it was not asked for.
 struct Slice {
     AccountId from;
     AccountId into;
     uint256 fraction;
     uint256 payment;
     uint256 insurance;
+    int256 equity;
+    uint256 initial;
 }
 
 /// @title The contract that holds all user money and writes all accounts

@@ -58,7 +58,15 @@ contract Liquidator is ILiquidator {
             LiquidationMath.paymentFor(taken, equity, discount);
         if (reward < minValue) revert Liquidator_RewardBelowMinimum(reward, minValue);
         CLEARINGHOUSE.transferSlice(
-            Slice({from: account, into: into, fraction: taken, payment: payment, insurance: insurance})
+            Slice({
+                from: account,
+                into: into,
+                fraction: taken,
+                payment: payment,
+                insurance: insurance,
+                equity: margin.equity,
+                initial: margin.initial
+            })
         );
         emit Liquidated(account, into, margin.equity, margin.maintenance, taken, reward, insurance);
     }

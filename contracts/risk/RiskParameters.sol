@@ -4,6 +4,8 @@ pragma solidity ^0.8.28;
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
 
 import {Asset, IClearinghouse} from "../interfaces/IClearinghouse.sol";
+import {IFeedRegistry} from "../interfaces/IFeedRegistry.sol";
+import {AssetWord, UnderlyingWord} from "./RiskWords.sol";
 
 /// @notice Risk parameters of an underlying, one word. Rates are in 1e-4.
 /// @param kappaQuarters κ × 4: how far correlation is trusted to break, 1 … 4.
@@ -39,12 +41,6 @@ struct AssetRisk {
     uint16 haircut;
     uint16 extraHaircut;
     bool known;
-}
-
-/// @notice The one thing that the bounds need of the oracle.
-interface IPremiumClamp {
-    /// @notice Greatest distance of an underlying's mark from its index, 1e-4.
-    function premiumClampBps(uint16 underlying) external view returns (uint256);
 }
 
 /// @title Governed parameters of a risk engine, each with its bound (specification §6.4)
@@ -89,7 +85,7 @@ abstract contract RiskParameters is AccessManaged {
         }
         _requireInitialAbove(risk.perpMaintenance, risk.perpInitial);
         _requireInitialAbove(risk.shortOptionMaintenance, risk.shortOptionInitial);
-        uint256 clamp = IPremiumClamp(address(CLEARINGHOUSE.ORACLE())).premiumClampBps(underlying);
+        uint256 clamp = IFeedRegistry(address(CLEARINGHOUSE.ORACLE())).premiumClampBps(underlying);
         if (clamp > risk.perpMaintenance || 2 * clamp > risk.perpInitial) {
             revert RiskParameters_PremiumNotCovered(clamp, risk.perpMaintenance, risk.perpInitial);
         }
@@ -131,17 +127,31 @@ abstract contract RiskParameters is AccessManaged {
 
     /// @notice Parameters of an asset. Reverts if they were never set.
     function assetRisk(uint16 asset) external view returns (AssetRisk memory) {
-        return _assetRisk(asset);
+        _assetWord(asset);
+        return _assets[asset];
     }
 
-    function _underlyingRisk(uint16 underlying) internal view returns (UnderlyingRisk memory risk) {
+    /// @dev The parameters of an underlying in one storage read.
+    function _underlyingWord(uint16 underlying) internal view returns (UnderlyingWord word) {
+        UnderlyingRisk storage risk = _underlyings[underlying];
+        assembly ("memory-safe") {
+            word := sload(risk.slot)
+        }
+        if (word.kappaQuarters() == 0) revert RiskParameters_UnknownUnderlying(underlying);
+    }
+
+    /// @dev The parameters of an asset in one storage read.
+    function _assetWord(uint16 asset) internal view returns (AssetWord word) {
+        AssetRisk storage risk = _assets[asset];
+        assembly ("memory-safe") {
+            word := sload(risk.slot)
+        }
+        if (!word.isKnown()) revert RiskParameters_UnknownAsset(asset);
+    }
+
+    function _underlyingRisk(uint16 underlying) private view returns (UnderlyingRisk memory risk) {
         risk = _underlyings[underlying];
         if (risk.kappaQuarters == 0) revert RiskParameters_UnknownUnderlying(underlying);
-    }
-
-    function _assetRisk(uint16 asset) internal view returns (AssetRisk memory risk) {
-        risk = _assets[asset];
-        if (!risk.known) revert RiskParameters_UnknownAsset(asset);
     }
 
     function _requireInitialAbove(uint256 maintenance, uint256 initial) private pure {

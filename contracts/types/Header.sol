@@ -34,8 +34,8 @@ library HeaderLib {
         return uint32(Header.unwrap(self) >> 176);
     }
 
+    /// @notice The same header with other cash, which the caller has checked to fit.
     function withScaledCash(Header self, int256 scaled) internal pure returns (Header) {
-        if (scaled != int256(int128(scaled))) revert Header_CashOverflow(scaled);
         return Header.wrap(((Header.unwrap(self) >> 128) << 128) | uint128(int128(scaled)));
     }
 

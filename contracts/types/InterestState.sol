@@ -59,8 +59,10 @@ library InterestStateLib {
         uint256 elapsed = nowTime - time(self);
         if (elapsed == 0) return (supplyIndex, debtIndex);
         // Products stay under 2^64 · 2^32 · 2^32.
-        supplyIndex += supplyIndex * supplyRate(self) * elapsed / RATE_YEAR;
-        debtIndex += (debtIndex * debtRate(self) * elapsed + RATE_YEAR - 1) / RATE_YEAR;
+        unchecked {
+            supplyIndex += supplyIndex * supplyRate(self) * elapsed / RATE_YEAR;
+            debtIndex += (debtIndex * debtRate(self) * elapsed + RATE_YEAR - 1) / RATE_YEAR;
+        }
         if (supplyIndex > type(uint64).max) supplyIndex = type(uint64).max;
         if (debtIndex > type(uint64).max) debtIndex = type(uint64).max;
     }

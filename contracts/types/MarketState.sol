@@ -40,7 +40,9 @@ library MarketStateLib {
         assembly ("memory-safe") {
             value := sar(212, shl(180, self))
         }
-        value *= RATE_UNIT;
+        unchecked {
+            value *= RATE_UNIT; // under 2^43 · 2^17
+        }
     }
 
     function time(MarketState self) internal pure returns (uint256) {
@@ -52,9 +54,11 @@ library MarketStateLib {
         assembly ("memory-safe") {
             value := sar(166, shl(90, self))
         }
-        uint256 elapsed = nowTime - time(self);
-        if (elapsed > RATE_LIFE) elapsed = RATE_LIFE;
-        value += rate(self) * int256(elapsed);
+        unchecked {
+            uint256 elapsed = nowTime - time(self); // a state is never from the future
+            if (elapsed > RATE_LIFE) elapsed = RATE_LIFE;
+            value += rate(self) * int256(elapsed); // under 2^89 + 2^60 · 2^12
+        }
         if (value > MAX_FUNDING) return MAX_FUNDING;
         if (value < -MAX_FUNDING) return -MAX_FUNDING;
     }

@@ -71,6 +71,12 @@ library PositionLib {
         return int128(uint128(Position.unwrap(self)));
     }
 
+    /// @notice The same perpetual with another quote, WAD.
+    function withPerpQuote(Position self, int256 quote_) internal pure returns (Position) {
+        if (quote_ != int256(int128(quote_))) revert Position_Overflow(quote_);
+        return Position.wrap((Position.unwrap(self) & ~LOW_128) | uint128(int128(quote_)));
+    }
+
     /// @notice Amount of collateral in the token's own smallest units.
     function amount(Position self) internal pure returns (uint256) {
         return Position.unwrap(self) & LOW_128;

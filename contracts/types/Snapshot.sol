@@ -25,17 +25,23 @@ library SnapshotLib {
 
     /// @notice Accepted price in WAD of cash; zero if none was ever accepted.
     function spot(Snapshot self) internal pure returns (uint256) {
-        return (Snapshot.unwrap(self) >> 188) * PRICE_UNIT;
+        unchecked {
+            return (Snapshot.unwrap(self) >> 188) * PRICE_UNIT; // under 2^68 · 2^20
+        }
     }
 
     /// @notice The slow stable price in WAD of cash.
     function stable(Snapshot self) internal pure returns (uint256) {
-        return ((Snapshot.unwrap(self) >> 120) & 0xfffffffffffffffff) * PRICE_UNIT;
+        unchecked {
+            return ((Snapshot.unwrap(self) >> 120) & 0xfffffffffffffffff) * PRICE_UNIT; // under 2^68 · 2^20
+        }
     }
 
     /// @notice Mark of the perpetual, WAD of cash, rounded down: spot × (1 + premium).
     function mark(Snapshot self) internal pure returns (uint256) {
-        return uint256(int256(spot(self)) * (1e8 + premium(self)) / 1e8);
+        unchecked {
+            return spot(self) * uint256(1e8 + premium(self)) / 1e8; // |premium| < 2^21 < 1e8
+        }
     }
 
     /// @notice Clamped premium of the perpetual over the index in 1e-8.
@@ -52,22 +58,28 @@ library SnapshotLib {
 
     /// @notice Seconds for which the price counts as fresh.
     function maxAge(Snapshot self) internal pure returns (uint256) {
-        return uint256(uint16(Snapshot.unwrap(self) >> 72)) * 2;
+        return uint256(uint16(Snapshot.unwrap(self) >> 72)) << 1;
     }
 
     /// @notice Half-width of the price as a WAD ratio of it.
     function confidence(Snapshot self) internal pure returns (uint256) {
-        return ((Snapshot.unwrap(self) >> 60) & 0xfff) * 1e13;
+        unchecked {
+            return ((Snapshot.unwrap(self) >> 60) & 0xfff) * 1e13;
+        }
     }
 
     /// @notice Scan range for the maintenance margin as a WAD ratio.
     function rangeMaintenance(Snapshot self) internal pure returns (uint256) {
-        return ((Snapshot.unwrap(self) >> 47) & 0x1fff) * 1e14;
+        unchecked {
+            return ((Snapshot.unwrap(self) >> 47) & 0x1fff) * 1e14;
+        }
     }
 
     /// @notice Scan range for the initial margin as a WAD ratio, the concentration of the market included.
     function rangeInitial(Snapshot self) internal pure returns (uint256) {
-        return ((Snapshot.unwrap(self) >> 34) & 0x1fff) * 1e14;
+        unchecked {
+            return ((Snapshot.unwrap(self) >> 34) & 0x1fff) * 1e14;
+        }
     }
 
     /// @notice The same snapshot at another price, WAD rounded down to 1e-12; the stable price stays.
@@ -92,7 +104,9 @@ library SnapshotLib {
     /// @notice Seconds since the report, zero if it is dated ahead of `nowTime`.
     function age(Snapshot self, uint256 nowTime) internal pure returns (uint256) {
         uint256 reported = time(self);
-        return nowTime > reported ? nowTime - reported : 0;
+        unchecked {
+            return nowTime > reported ? nowTime - reported : 0;
+        }
     }
 
     /// @notice Whether new risk may be opened on the price: young enough, neither suspect nor wide.

@@ -37,8 +37,8 @@ class Codec:
         self.names = [parameter.get("name", "") for parameter in parameters]
         self._inward = [_inward(parameter) for parameter in parameters]
         self._outward = [_outward(parameter) for parameter in parameters]
-        self._encode = registry.get_encoder(self.signature)
-        self._decode = registry.get_decoder(self.signature)
+        self._encode = registry.get_encoder(self.signature) if self.types else None
+        self._decode = registry.get_decoder(self.signature) if self.types else None
 
     def encode(self, values: tuple[Any, ...]) -> bytes:
         if len(values) != len(self.types):

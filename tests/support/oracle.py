@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+import pyrevm
 from eth_abi.abi import encode
 
 from ballast.codec import Snapshot
@@ -61,6 +62,11 @@ class OracleWorld:
         number = self.evm.number + blocks
         self.evm.time += seconds
         self.evm.number = number
+
+    def remove_code(self, contract: RevmContract) -> None:
+        """What a self-destruct leaves."""
+        bare = pyrevm.AccountInfo(nonce=1, code=b"")
+        self.evm._evm.insert_account_info(contract.address, bare)
 
     def configure(self, underlying: int, config: FeedConfig, sender: str = DEPLOYER) -> None:
         self.adapter.configureFeed(underlying, config.as_tuple(), sender=sender)

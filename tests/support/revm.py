@@ -263,6 +263,9 @@ class Evm:
     def balance(self, of: Any) -> int:
         return self._evm.get_balance(plain_address(of))
 
+    def nonce(self, of: Any) -> int:
+        return self._evm.basic(plain_address(of)).nonce
+
     def storage(self, of: Any, slot: int) -> int:
         return self._evm.storage(plain_address(of), slot)
 

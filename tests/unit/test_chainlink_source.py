@@ -91,7 +91,7 @@ def test_a_flood_of_data_is_not_copied(broken: SimpleNamespace) -> None:
 
 
 def test_an_aggregator_that_lost_its_code_is_empty(desk: SimpleNamespace) -> None:
-    desk.world.remove_code(desk.aggregator.address)
+    desk.world.remove_code(desk.aggregator)
     assert observe(desk) == EMPTY
 
 

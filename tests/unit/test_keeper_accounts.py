@@ -48,7 +48,9 @@ class Chain:
         return [(DEPOSITED, who(n).value) for block in blocks for n in self.deposits[block]]
 
 
-def scanner(chain: Chain, file: Path | None = None, said: list[str] | None = None) -> AccountScanner:
+def scanner(
+    chain: Chain, file: Path | None = None, said: list[str] | None = None
+) -> AccountScanner:
     return AccountScanner(chain, START, file, log=(said if said is not None else []).append)
 
 

@@ -46,9 +46,7 @@ def said(price: int, time: int = NOW) -> tuple[Observation, ...]:
     return (Observation(price * WAD, 0, time), Observation(price * WAD, 0, time))
 
 
-def feed(
-    underlying: int, accepted: int, offered: int, age: int = 10, time: int = NOW
-) -> FeedView:
+def feed(underlying: int, accepted: int, offered: int, age: int = 10, time: int = NOW) -> FeedView:
     """A feed of two sources: accepted `age` seconds ago, offered something at `time` now."""
     config = FeedConfig(min_sources=2, max_age=120, source_max_age=60)
     state = FeedState(config)

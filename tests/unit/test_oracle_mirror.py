@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ballast.oracle.mirror import FeedConfig, FeedState, Observation, Result, accept
 from ballast.units import WAD
-from tests.support.oracle import ETH, OracleWorld
+from tests.support.oracle import CASH, ETH, OracleWorld
 
 UINT256_MAX = 2**256 - 1
 PRICES = (2000, 2000, 2001, 1999, 2020, 1950, 2400, 1700, 2_000_000, 2)
@@ -34,7 +35,7 @@ def observations(draw: st.DrawFn, count: int) -> list[tuple[Observation, int]]:
 
 
 @st.composite
-def histories(draw: st.DrawFn) -> tuple[FeedConfig, list[tuple]]:
+def histories(draw: st.DrawFn) -> tuple[FeedConfig, int, int, list[tuple]]:
     count = draw(st.integers(1, 4))
     config = FeedConfig(
         min_sources=draw(st.integers(1, count)),
@@ -50,14 +51,30 @@ def histories(draw: st.DrawFn) -> tuple[FeedConfig, list[tuple]]:
         st.sampled_from((0, 90, 150, 500)),
         observations(count),
     )
-    return config, [(count, draw(st.lists(steps, min_size=1, max_size=12)))]
+    cash = draw(st.sampled_from((0, WAD, 98 * WAD // 100, 1_031_234_567_890_123_456)))
+    return config, cash, count, draw(st.lists(steps, min_size=1, max_size=12))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(histories())
 def test_words_and_funding_rates_are_those_of_the_mirror(history: tuple) -> None:
-    config, [(count, steps)] = history
+    compare(history)
+
+
+@pytest.mark.fuzz
+@settings(max_examples=5000, deadline=None)
+@given(histories())
+def test_words_and_funding_rates_are_those_of_the_mirror_at_length(history: tuple) -> None:
+    compare(history)
+
+
+def compare(history: tuple) -> None:
+    """Plays a history on both and compares every word after every step."""
+    config, cash, count, steps = history
     world = OracleWorld(sources=count)
+    if cash:
+        cash_feed = FeedConfig(sources=world.source_addresses[:1], max_age=129_600)
+        world.configure(CASH, replace(cash_feed, min_price=WAD // 2, max_price=2 * WAD))
     config = replace(config, sources=world.source_addresses)
     world.configure(ETH, config)
     state = FeedState(config)
@@ -65,9 +82,14 @@ def test_words_and_funding_rates_are_those_of_the_mirror(history: tuple) -> None
         world.advance(seconds, blocks)
         world.sink.setOpenInterest(open_interest * WAD)
         seen = [replace(one, time=world.now - age) for one, age in rows]
-        world.refresh(ETH, *seen)
+        world.refresh_all(*[(CASH, [Observation(cash, 0, world.now)])] * bool(cash), (ETH, seen))
         state, outcome = accept(
-            state, seen, world.now, world.block, open_interest=open_interest * WAD
+            state,
+            seen,
+            world.now,
+            world.block,
+            cash_price=world.snapshot(CASH).price or WAD,
+            open_interest=open_interest * WAD,
         )
         assert world.snapshot_word(ETH) == state.snapshot.encode()
         assert world.adapter.scanRange(ETH) == state.scan.encode()

@@ -64,14 +64,14 @@ def refused(desk: SimpleNamespace, update: bytes, underlying: int = ETH) -> Reve
 def test_every_field_is_the_median_and_the_time_the_oldest(desk: SimpleNamespace) -> None:
     rows = [report(desk, 2000, age=5), report(desk, 1_000_000, age=0), report(desk, 2010, age=60)]
     seen = observe(desk, pack_update(signed(desk, rows)))
-    assert seen == (2010 * WAD, 2.01 * WAD, desk.world.now - 60, 2009 * WAD, 2011 * WAD)
+    assert seen == (2010 * WAD, 201 * WAD // 100, desk.world.now - 60, 2009 * WAD, 2011 * WAD)
 
 
 def test_of_an_even_number_the_mean_and_the_outer_sides(desk: SimpleNamespace) -> None:
     rows = [report(desk, price) for price in (2000, 2010, 2020, 2030)]
     seen = observe(desk, pack_update(signed(desk, rows)))
     assert seen[0] == 2015 * WAD
-    assert seen[1] == 2.02 * WAD
+    assert seen[1] == 202 * WAD // 100
     assert seen[3:] == (2009 * WAD, 2021 * WAD)
 
 

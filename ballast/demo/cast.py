@@ -1,0 +1,100 @@
+"""Who takes part in the demonstration, with what, and what they trade."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import ROUND_DOWN, Decimal
+
+from eth_account.signers.local import LocalAccount
+
+from ballast.client.signers import KeySigner
+from ballast.codec import AccountId
+from ballast.demo.anvil import dev_account
+
+BTC, ETH = "BTC", "ETH"
+USDC, WETH, WBTC = "USDC", "WETH", "WBTC"
+
+
+@dataclass(frozen=True)
+class Actor:
+    """One participant: a key and an account."""
+
+    name: str
+    key: LocalAccount
+    index: int = 0
+
+    @property
+    def signer(self) -> KeySigner:
+        return KeySigner(self.key)
+
+    @property
+    def account(self) -> AccountId:
+        return AccountId.make(str(self.key.address), self.index)
+
+
+@dataclass(frozen=True, slots=True)
+class Funds:
+    """What an actor brings, each part in dollars at first prices."""
+
+    usdc: int = 0
+    weth: int = 0
+    wbtc: int = 0
+
+    def amounts(self, prices: dict[str, Decimal]) -> dict[str, Decimal]:
+        """Whole tokens by asset, rounded to four decimals; nothing of what is zero."""
+        found = {
+            USDC: Decimal(self.usdc),
+            WETH: tokens(self.weth, prices[ETH]),
+            WBTC: tokens(self.wbtc, prices[BTC]),
+        }
+        return {asset: amount for asset, amount in found.items() if amount}
+
+
+@dataclass(frozen=True, slots=True)
+class Deal:
+    """A trade of a taker with the market maker, in dollars at first prices; negative to sell."""
+
+    taker: str
+    instrument: str
+    dollars: int
+
+
+DEPLOYER = Actor("deployer", dev_account(0))
+MAKER = Actor("market maker", dev_account(1))
+OUTRIGHT = Actor("outright trader", dev_account(2))
+HEDGER = Actor("hedged trader", dev_account(3))
+BORROWER = Actor("borrowing trader", dev_account(4))
+KEEPER = Actor("keeper", dev_account(8), index=1)
+PUBLISHERS = tuple(Actor(f"publisher {n}", dev_account(4 + n)) for n in (1, 2, 3))
+
+TRADERS = (OUTRIGHT, HEDGER, BORROWER)
+PARTICIPANTS = (MAKER, *TRADERS, KEEPER)
+
+FUNDS = {
+    MAKER.name: Funds(usdc=400_000, weth=100_000, wbtc=100_000),
+    OUTRIGHT.name: Funds(usdc=30_000),
+    HEDGER.name: Funds(usdc=32_000),
+    BORROWER.name: Funds(weth=20_000, wbtc=12_000),
+    KEEPER.name: Funds(usdc=150_000),
+}
+
+# The outright trader is long bitcoin; the hedged one is just as long, and short as much ether. The
+# borrower sells bitcoin for cash, takes out more cash than it has, and is long ether besides.
+DEALS = (
+    Deal(OUTRIGHT.name, "BTC-PERP", 90_000),
+    Deal(HEDGER.name, "BTC-PERP", 90_000),
+    Deal(HEDGER.name, "ETH-PERP", -90_000),
+    Deal(BORROWER.name, "WBTC", -2_000),
+    Deal(BORROWER.name, "ETH-PERP", 25_000),
+)
+BORROWED = 5_000  # dollars that the borrower takes out beyond its cash
+
+
+def tokens(dollars: int, price: Decimal) -> Decimal:
+    """Whole tokens for an amount of dollars, rounded down to four decimals."""
+    return (Decimal(dollars) / price).quantize(Decimal("0.0001"), ROUND_DOWN)
+
+
+def named(name: str) -> Actor:
+    """The participant of that name."""
+    return next(actor for actor in PARTICIPANTS if actor.name == name)

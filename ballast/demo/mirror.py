@@ -1,0 +1,144 @@
+"""The mirror beside the chain: it rebuilds the books from events and says what must come next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from ballast.client.chain import Call
+from ballast.client.client import Client
+from ballast.client.events import Event, scan
+from ballast.codec import AccountId, Snapshot
+from ballast.model.clearinghouse import Addresses
+from ballast.model.margin import Margin
+from ballast.model.replay import Event as ReplayEvent
+from ballast.model.replay import Replay
+from ballast.model.system import System
+from ballast.oracle.mirror import FeedState, Observation
+from ballast.risk.joint_scenario import JointScenarioEngine
+from ballast.risk.parameters import AssetRisk, Parameters, UnderlyingRisk
+
+ENGINE = "JointScenarioEngine"
+CONTRACTS = ("OracleAdapter", "Clearinghouse", "Exchange", "Liquidator")
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What the mirror says before the keeper acts, at prices that are not accepted yet."""
+
+    snapshots: Mapping[int, Snapshot]
+    margins: Mapping[AccountId, Margin]
+
+    @property
+    def liquidatable(self) -> frozenset[AccountId]:
+        """The accounts that a keeper must liquidate."""
+        return frozenset(
+            account
+            for account, margin in self.margins.items()
+            if 0 <= margin.equity < margin.maintenance and margin.fresh
+        )
+
+    @property
+    def bankrupt(self) -> frozenset[AccountId]:
+        """The accounts that nobody can liquidate: they owe more than they hold."""
+        return frozenset(account for account, m in self.margins.items() if m.equity < 0)
+
+
+def read_parameters(client: Client) -> Parameters:
+    """What the deployed engine was told."""
+    book, address = client.book, client.book.address(ENGINE)
+
+    def ask(function: str, identity: int) -> Sequence[int]:
+        answer: Sequence[int] = client.chain.view(Call(ENGINE, address, function, (identity,)))
+        return answer
+
+    held = {asset.underlying for asset in book.assets.values() if asset.id}
+    traded = {entry.id for entry in book.underlyings.values() if entry.market}
+    assets = [asset.id for asset in book.assets.values() if asset.id]
+    return Parameters(
+        {u: UnderlyingRisk(*ask("underlyingRisk", u)) for u in sorted(held | traded)},
+        {a: AssetRisk(*ask("assetRisk", a)[:4]) for a in assets},
+    )
+
+
+class Mirror:
+    """Follows a deployment by its events."""
+
+    def __init__(self, client: Client) -> None:
+        book = client.book
+        self._client = client
+        self._parameters = read_parameters(client)
+        self._next = book.block
+        self._fees = AccountId.parse(book.fee_account)
+        self._insurance = AccountId.parse(book.insurance_account)
+        self._replay = Replay(self._fees, self._insurance)
+        self.events = 0
+
+    @property
+    def accounts(self) -> list[AccountId]:
+        """Every account that ever held anything."""
+        return sorted(self._replay.state.accounts)
+
+    def follow(self) -> list[Event]:
+        """Takes in what happened since the last time and returns it, in order."""
+        chain, head = self._client.chain, self._client.chain.block_number
+        events = [
+            event
+            for name in CONTRACTS
+            for event in scan(chain, name, self._client.book.address(name), self._next, last=head)
+        ]
+        events.sort(key=lambda event: (event.block, event.index))
+        for block, of_block in groupby(events, key=lambda event: event.block):
+            time = int(chain.web3.eth.get_block(block)["timestamp"])
+            for _, of_transaction in groupby(of_block, key=lambda event: event.transaction):
+                found = [ReplayEvent(event.name, event.args) for event in of_transaction]
+                self._replay.transaction(time, found)
+        self._next = head + 1
+        self.events += len(events)
+        return events
+
+    def predict(
+        self,
+        feeds: Mapping[int, FeedState],
+        offered: Mapping[int, Sequence[Observation]],
+        now: int,
+    ) -> Prediction:
+        """Margins of all accounts once the offered observations are accepted, at `now`."""
+        system = self._system(feeds, now)
+        system.refresh(sorted(offered.items()))
+        snapshots = {u: system.feeds.snapshot(u) for u in feeds}
+        margins = {account: system.house.margin(account, 0) for account in self.accounts}
+        return Prediction(snapshots, margins)
+
+    def differences(self) -> list[str]:
+        """The accounts whose words on the chain are not those of the replayed events."""
+        found = []
+        for account in self.accounts:
+            header, words = self._client.chain.view(self._stored_call(account))
+            stored = self._replay.state.account(account)
+            same = (header & (1 << 144) - 1) == (stored.header & (1 << 144) - 1)
+            if not same or tuple(words) != stored.words:
+                found.append(f"account {account} is not what its events make it")
+        return found
+
+    def _stored_call(self, account: AccountId) -> Call:
+        house = self._client.book.address("Clearinghouse")
+        return Call("Clearinghouse", house, "accountWords", (bytes(account),))
+
+    def _system(self, feeds: Mapping[int, FeedState], now: int) -> System:
+        """A model of the whole system in the state that events and feeds tell."""
+        book = self._client.book
+        names = ("Clearinghouse", "OracleAdapter", "Exchange", "Liquidator")
+        cash = book.asset(book.cash_name)
+        system = System(
+            Addresses(*(book.address(name) for name in names)),
+            (cash.token, cash.decimals),
+            self._fees,
+            self._insurance,
+            now=now,
+        )
+        system.feeds.states = dict(feeds)
+        system.house.state.restore(self._replay.state.saved())
+        system.house.engines = [JointScenarioEngine(system.feeds, self._parameters)]
+        return system

@@ -1,0 +1,1 @@
+"""Deployments: the configuration of a network, the plan that follows from it, and executors."""

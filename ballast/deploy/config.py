@@ -1,0 +1,472 @@
+"""The configuration of a network: `config/<network>.yaml`.
+
+Every field is checked when the file is read, and every complaint names the field and its value.
+Parameters that are left out come from the class of the underlying: `major`, `other` or `cash`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+
+from ballast.client.artifacts import ROOT
+from ballast.codec import Instrument
+from ballast.fields import FieldError, Fields
+from ballast.oracle.mirror import FeedConfig
+from ballast.units import UnitsError, to_units, to_wad
+
+CONFIGS = ROOT / "config"
+CASH_FEED = 0
+MAX_FEE_BPS = 10
+MAX_AGE = 36 * 3600
+MAX_HEARTBEAT = 36 * 3600
+MAX_ID = 0xFFFF
+DEPLOYER = "deployer"
+
+CHAINLINK = "chainlink"
+QUORUM = "quorum"
+
+
+class ConfigError(FieldError):
+    """A configuration that cannot be deployed."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenConfig:
+    """A token: one that exists, or a test token to deploy."""
+
+    symbol: str
+    decimals: int
+    address: str | None = None
+    test_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChainlinkConfig:
+    """An aggregator that exists, or a mock to deploy with its first answer."""
+
+    heartbeat: int
+    deviation_bps: int
+    decimals: int
+    address: str | None = None
+    mock_answer: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QuorumConfig:
+    """Publishers, ascending, and how many of them an update needs."""
+
+    signers: tuple[str, ...]
+    threshold: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnderlyingRisk:
+    """What the engine is told of an underlying; the fields of the contract's struct in order."""
+
+    kappa_quarters: int
+    perp_maintenance: int
+    perp_initial: int
+    short_option_maintenance: int
+    short_option_initial: int
+    roll_rate: int
+    roll_floor: int
+    range_cap: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fees:
+    """Fees of an instrument, WAD ratios of the value traded."""
+
+    maker: int
+    taker: int
+
+
+@dataclass(frozen=True, slots=True)
+class MarketConfig:
+    """A perpetual; its cap is the greatest open interest, WAD."""
+
+    cap: int
+    fees: Fees
+
+
+@dataclass(frozen=True, slots=True)
+class UnderlyingConfig:
+    """A price feed and what rests on it. `sources` names kinds in the order of the feed."""
+
+    name: str
+    id: int
+    sources: tuple[str, ...]
+    feed: FeedConfig
+    risk: UnderlyingRisk
+    chainlink: ChainlinkConfig | None
+    market: MarketConfig | None
+
+
+@dataclass(frozen=True, slots=True)
+class CollateralConfig:
+    """A collateral asset; the cap in smallest units."""
+
+    token: TokenConfig
+    underlying: str
+    cap: int
+    haircut_bps: int
+    extra_haircut_bps: int
+    fees: Fees
+
+
+@dataclass(frozen=True, slots=True)
+class AccountConfig:
+    """An account: `owner` is an address or "deployer"."""
+
+    owner: str
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkConfig:
+    """Everything that a deployment is made of. Collateral has the asset ids 1, 2, … in order."""
+
+    name: str
+    chain_id: int | None
+    admin: str
+    admin_delay: int
+    fee_account: AccountConfig
+    insurance_account: AccountConfig
+    cash: TokenConfig
+    quorum: QuorumConfig | None
+    underlyings: tuple[UnderlyingConfig, ...]
+    collateral: tuple[CollateralConfig, ...]
+
+    def underlying(self, name: str) -> UnderlyingConfig:
+        return next(one for one in self.underlyings if one.name == name)
+
+    def asset_id(self, symbol: str) -> int:
+        return 1 + [one.token.symbol for one in self.collateral].index(symbol)
+
+    @property
+    def tokens(self) -> tuple[TokenConfig, ...]:
+        return (self.cash, *(one.token for one in self.collateral))
+
+    def fees(self) -> list[tuple[str, Instrument, Fees]]:
+        """Every instrument that trades, with its fees."""
+        perps = [
+            (f"{one.name}-PERP", Instrument.perp(one.id), one.market.fees)
+            for one in self.underlyings
+            if one.market
+        ]
+        spots = [
+            (one.token.symbol, Instrument.collateral(index), one.fees)
+            for index, one in enumerate(self.collateral, start=1)
+        ]
+        return perps + spots
+
+    def needs_risk(self, underlying: UnderlyingConfig) -> bool:
+        """Whether an account can hold anything that rests on the underlying."""
+        held = {one.underlying for one in self.collateral}
+        return underlying.market is not None or underlying.name in held
+
+
+# ---- Defaults of the classes ------------------------------------------------------------------
+
+_RISK: Mapping[str, UnderlyingRisk] = {
+    "major": UnderlyingRisk(2, 100, 200, 30, 50, 1000, 30, 6000),
+    "other": UnderlyingRisk(3, 200, 400, 30, 50, 1000, 30, 6000),
+    "cash": UnderlyingRisk(3, 200, 400, 30, 50, 1000, 30, 6000),
+}
+_FEEDS: Mapping[str, dict[str, int]] = {
+    "major": {"premium_clamp_bps": 100, "funding_cap_bps": 50},
+    "other": {"premium_clamp_bps": 200, "funding_cap_bps": 200},
+    "cash": {
+        "premium_clamp_bps": 0,
+        "funding_cap_bps": 0,
+        "jump_limit_bps": 200,
+        "base_range_bps": 100,
+        "min_range_bps": 100,
+        "max_range_bps": 500,
+    },
+}
+# Bounds of the contract on every whole number of a feed.
+_FEED_BOUNDS = {
+    "min_sources": (1, 4),
+    "max_age": (10, MAX_AGE),
+    "source_max_age": (1, MAX_AGE),
+    "jump_limit_bps": (10, 5000),
+    "max_source_confidence_bps": (1, 1000),
+    "wide_limit": (1, 4094),
+    "base_range_bps": (100, 6000),
+    "min_range_bps": (100, 6000),
+    "max_range_bps": (100, 6000),
+    "premium_clamp_bps": (0, 200),
+    "funding_cap_bps": (0, 200),
+    "depth": (0, 2**64 - 1),
+}
+
+
+# ---- Reading ----------------------------------------------------------------------------------
+
+
+def config_path(network: str, folder: Path = CONFIGS) -> Path:
+    """The file of a network; local chains use that of the devnet."""
+    return folder / f"{'devnet' if network in ('local', 'devnet') else network}.yaml"
+
+
+def load_config(path: Path) -> NetworkConfig:
+    if not path.is_file():
+        raise ConfigError(f"there is no configuration {path}")
+    try:
+        data = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not YAML: {error}") from None
+    try:
+        return parse_config(data, path.stem)
+    except FieldError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def parse_config(data: Any, name: str) -> NetworkConfig:
+    """Check a decoded configuration."""
+    top = Fields("", data)
+    roles = top.optional("roles")
+    cash = _token(top.object("cash"), None)
+    quorum = _quorum(top.object("quorum")) if top.has("quorum") else None
+    config = NetworkConfig(
+        name=name,
+        chain_id=top.integer("chain_id", least=1) if top.has("chain_id") else None,
+        admin=_owner(roles, "admin"),
+        admin_delay=roles.integer("admin_delay", greatest=2**32 - 1, default=0),
+        fee_account=_account(top.optional("fee_account"), 1),
+        insurance_account=_account(top.optional("insurance_account"), 2),
+        cash=cash,
+        quorum=quorum,
+        underlyings=tuple(_underlying(n, f, quorum) for n, f in top.entries("underlyings")),
+        collateral=tuple(_collateral(n, f) for n, f in top.entries("collateral")),
+    )
+    roles.finish()
+    top.finish()
+    _check_whole(config)
+    return config
+
+
+def _check_whole(config: NetworkConfig) -> None:
+    """What no field can say by itself."""
+    ids: dict[int, str] = {}
+    for one in config.underlyings:
+        if one.id in ids:
+            raise ConfigError(f"underlyings.{one.name}.id is {one.id}, as that of {ids[one.id]}")
+        ids[one.id] = one.name
+    for asset in config.collateral:
+        path = f"collateral.{asset.token.symbol}"
+        if asset.underlying not in ids.values():
+            raise ConfigError(f"{path}.underlying is {asset.underlying!r}, which is not configured")
+        if asset.token.symbol == config.cash.symbol:
+            raise ConfigError(f"{path} has the symbol of the cash token")
+        _check_haircut(path, asset, config.underlying(asset.underlying))
+    if config.fee_account == config.insurance_account:
+        raise ConfigError("insurance_account is the same account as fee_account")
+
+
+def _check_haircut(path: str, asset: CollateralConfig, underlying: UnderlyingConfig) -> None:
+    total = asset.haircut_bps + asset.extra_haircut_bps
+    if total + underlying.risk.range_cap > 10_000:
+        raise ConfigError(
+            f"{path}: haircut_bps + extra_haircut_bps is {total}, which leaves less than "
+            f"risk.range_cap {underlying.risk.range_cap} of {underlying.name}"
+        )
+
+
+def _token(fields: Fields, symbol: str | None) -> TokenConfig:
+    """Symbol, and either `address` with `decimals` or `test`."""
+    if fields.has("test") == fields.has("address"):
+        raise ConfigError(f"{fields.path} needs either address or test, and not both")
+    if fields.has("test"):
+        test = fields.object("test")
+        token = TokenConfig(
+            symbol=test.text("symbol", symbol) if symbol else test.text("symbol"),
+            decimals=test.integer("decimals", greatest=18),
+            test_name=test.text("name"),
+        )
+        test.finish()
+    else:
+        token = TokenConfig(
+            symbol=symbol or fields.text("symbol"),
+            decimals=fields.integer("decimals", greatest=18),
+            address=fields.address("address"),
+        )
+    if symbol is None:
+        fields.finish()
+    elif token.symbol != symbol:
+        raise ConfigError(f"{fields.path}.test.symbol is {token.symbol!r}, but its name {symbol!r}")
+    return token
+
+
+def _quorum(fields: Fields) -> QuorumConfig:
+    signers = fields.addresses("signers")
+    ordered = sorted(signers, key=lambda signer: int(signer, 16))
+    if not 1 <= len({signer.lower() for signer in signers}) == len(signers) <= 16:
+        raise fields.refuse("signers", "1 to 16 different addresses")
+    threshold = fields.integer("threshold", len(signers) // 2 + 1, len(signers))
+    fields.finish()
+    return QuorumConfig(tuple(ordered), threshold)
+
+
+def _underlying(name: str, fields: Fields, quorum: QuorumConfig | None) -> UnderlyingConfig:
+    identity = fields.integer("id", greatest=MAX_ID)
+    standard = "cash" if identity == CASH_FEED else "other"
+    group = fields.choice("class", tuple(_RISK), standard)
+    sources = _sources(fields)
+    if QUORUM in sources and quorum is None:
+        raise ConfigError(f"{fields.at('sources')} names quorum, but there is no quorum")
+    market = _market(fields.object("market")) if fields.has("market") else None
+    if market and identity == CASH_FEED:
+        raise ConfigError(f"{fields.at('market')}: the feed of cash itself has no market")
+    underlying = UnderlyingConfig(
+        name=name,
+        id=identity,
+        sources=sources,
+        feed=_feed(fields.object("feed"), group, market is not None, len(sources)),
+        risk=_risk(fields.optional("risk"), group),
+        chainlink=_chainlink(fields.object(CHAINLINK)) if CHAINLINK in sources else None,
+        market=market,
+    )
+    fields.finish()
+    _check_premium(underlying)
+    return underlying
+
+
+def _sources(fields: Fields) -> tuple[str, ...]:
+    sources = fields.texts("sources")
+    allowed = (CHAINLINK, QUORUM)
+    if not sources or len(set(sources)) != len(sources) or not set(sources) <= set(allowed):
+        raise fields.refuse("sources", f"a list of {' and '.join(allowed)}, each at most once")
+    return tuple(sources)
+
+
+def _chainlink(fields: Fields) -> ChainlinkConfig:
+    """Either `address` or `mock`, the first price in dollars."""
+    if fields.has("mock") == fields.has("address"):
+        raise ConfigError(f"{fields.path} needs either address or mock, and not both")
+    decimals = fields.integer("decimals", greatest=18, default=8)
+    mock = _units(fields, "mock", decimals) if fields.has("mock") else None
+    if mock == 0:
+        raise fields.refuse("mock", "a price over zero")
+    chainlink = ChainlinkConfig(
+        heartbeat=fields.integer("heartbeat", 10, MAX_HEARTBEAT),
+        deviation_bps=fields.integer("deviation_bps", 0, 500),
+        decimals=decimals,
+        address=fields.address("address") if fields.has("address") else None,
+        mock_answer=mock,
+    )
+    fields.finish()
+    return chainlink
+
+
+def _feed(fields: Fields, group: str, has_market: bool, sources: int) -> FeedConfig:
+    standard = replace(FeedConfig(), **cast(Any, _FEEDS[group]))
+    values: dict[str, Any] = {
+        name: fields.integer(name, least, greatest, default=getattr(standard, name))
+        for name, (least, greatest) in _FEED_BOUNDS.items()
+    }
+    feed = FeedConfig(
+        has_market=has_market,
+        min_price=_units(fields, "min_price", 18),
+        max_price=_units(fields, "max_price", 18),
+        **values,
+    )
+    fields.finish()
+    if feed.min_sources > sources:
+        raise fields.refuse("min_sources", f"at most the number of sources, {sources}")
+    if not feed.min_range_bps <= feed.base_range_bps <= feed.max_range_bps:
+        raise ConfigError(
+            f"{fields.path}: base_range_bps {feed.base_range_bps} must lie between "
+            f"min_range_bps {feed.min_range_bps} and max_range_bps {feed.max_range_bps}"
+        )
+    if not 0 < feed.min_price <= feed.max_price:
+        raise fields.refuse("min_price", "over zero and at most max_price")
+    return feed
+
+
+def _risk(fields: Fields, group: str) -> UnderlyingRisk:
+    standard = _RISK[group]
+    risk = UnderlyingRisk(
+        kappa_quarters=fields.integer("kappa_quarters", 1, 4, standard.kappa_quarters),
+        **{
+            name: fields.integer(name, 0, 10_000, getattr(standard, name))
+            for name in UnderlyingRisk.__slots__[1:]
+        },
+    )
+    fields.finish()
+    if not 1 <= risk.range_cap <= 6000:
+        raise fields.refuse("range_cap", "from 1 to 6000")
+    for rate in ("perp", "short_option"):
+        low, high = getattr(risk, f"{rate}_maintenance"), getattr(risk, f"{rate}_initial")
+        if high < low:
+            raise ConfigError(f"{fields.at(rate)}_initial is {high}, under its maintenance {low}")
+    return risk
+
+
+def _check_premium(one: UnderlyingConfig) -> None:
+    clamp = one.feed.premium_clamp_bps
+    if clamp > one.risk.perp_maintenance or 2 * clamp > one.risk.perp_initial:
+        raise ConfigError(
+            f"underlyings.{one.name}.feed.premium_clamp_bps is {clamp}: it may not exceed "
+            f"risk.perp_maintenance {one.risk.perp_maintenance} nor half of "
+            f"risk.perp_initial {one.risk.perp_initial}"
+        )
+
+
+def _market(fields: Fields) -> MarketConfig:
+    market = MarketConfig(cap=_units(fields, "cap", 18), fees=_fees(fields))
+    fields.finish()
+    return market
+
+
+def _collateral(symbol: str, fields: Fields) -> CollateralConfig:
+    token = _token(fields, symbol)
+    collateral = CollateralConfig(
+        token=token,
+        underlying=fields.text("underlying"),
+        cap=_units(fields, "cap", token.decimals),
+        haircut_bps=fields.integer("haircut_bps", 0, 10_000),
+        extra_haircut_bps=fields.integer("extra_haircut_bps", 0, 10_000),
+        fees=_fees(fields),
+    )
+    fields.finish()
+    if collateral.cap >= 2**128:
+        raise fields.refuse("cap", "below 2^128 smallest units")
+    return collateral
+
+
+def _fees(fields: Fields) -> Fees:
+    return Fees(_fee(fields, "maker_fee_bps"), _fee(fields, "taker_fee_bps"))
+
+
+def _fee(fields: Fields, key: str) -> int:
+    bps = fields.decimal(key, 0, MAX_FEE_BPS)
+    return to_wad(bps / Decimal(10_000), "floor")
+
+
+def _account(fields: Fields, index: int) -> AccountConfig:
+    account = AccountConfig(
+        owner=_owner(fields, "owner"),
+        index=fields.integer("index", greatest=2**63, default=index),
+    )
+    fields.finish()
+    return account
+
+
+def _owner(fields: Fields, key: str) -> str:
+    value = fields.text(key, DEPLOYER)
+    return value if value == DEPLOYER else fields.address(key)
+
+
+def _units(fields: Fields, key: str, decimals: int) -> int:
+    try:
+        return to_units(fields.decimal(key), decimals)
+    except UnitsError:
+        raise fields.refuse(key, f"a number with at most {decimals} decimals") from None

@@ -1,0 +1,485 @@
+"""A deployment as a list of steps, each of which can tell whether it was already done.
+
+The plan is data: what it names (`Ref`) is resolved to addresses by the executor that runs it, so
+the same plan deploys to a node over web3.py and to an EVM in this process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ballast.codec import AccountId
+from ballast.deploy.config import (
+    CASH_FEED,
+    CHAINLINK,
+    DEPLOYER,
+    AccountConfig,
+    CollateralConfig,
+    NetworkConfig,
+    TokenConfig,
+    UnderlyingConfig,
+)
+
+ADMIN_ROLE = 0
+ENGINE = 0
+
+AUTHORITY = "Authority"
+ORACLE = "OracleAdapter"
+CLEARINGHOUSE = "Clearinghouse"
+EXCHANGE = "Exchange"
+LIQUIDATOR = "Liquidator"
+JOINT_ENGINE = "JointScenarioEngine"
+LENS = "Lens"
+CHAINLINK_SOURCE = "ChainlinkSource"
+QUORUM_SOURCE = "QuorumSource"
+
+
+# ---- What a step is made of -------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """The address of a contract of the plan, by its name in the address book."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deployer:
+    """The address that deploys."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnedAccount:
+    """The id of an account of the deployer."""
+
+    index: int
+
+
+class Any_:  # noqa: N801 (reads as what it is: a hole in a pattern)
+    """Matches every value."""
+
+    def __repr__(self) -> str:
+        return "anything"
+
+
+class NotZero:
+    """Matches every number but zero."""
+
+    def __repr__(self) -> str:
+        return "not zero"
+
+
+ANY = Any_()
+NOT_ZERO = NotZero()
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A view of a contract; `contract` names its ABI."""
+
+    target: Ref
+    contract: str
+    function: str
+    args: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A view and what it must answer."""
+
+    view: View
+    expected: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Deploy:
+    """Deploys `contract` under `name`; `checks` are its immutables."""
+
+    name: str
+    contract: str
+    args: tuple[Any, ...] = ()
+    checks: tuple[Check, ...] = ()
+
+    @property
+    def title(self) -> str:
+        return f"deploy {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Contracts that know each other's addresses: deployed one right after the other."""
+
+    members: tuple[Deploy, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Calls a contract unless `done` holds; `hint` says what to do if it does not even then."""
+
+    title: str
+    target: Ref
+    contract: str
+    function: str
+    args: tuple[Any, ...]
+    done: Check
+    hint: str = ""
+
+
+Step = Deploy | Group | Send
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All steps in order, and what must hold when they are done."""
+
+    steps: tuple[Step, ...]
+
+    def deployments(self) -> Iterator[Deploy]:
+        for step in self.steps:
+            if isinstance(step, Deploy):
+                yield step
+            elif isinstance(step, Group):
+                yield from step.members
+
+    def checks(self) -> Iterator[tuple[str, Check]]:
+        """Every immutable and every parameter, with the title of the step that sets it."""
+        for one in self.deployments():
+            for check in one.checks:
+                yield f"{one.name}.{check.view.function}", check
+        for step in self.steps:
+            if isinstance(step, Send):
+                yield step.title, step.done
+
+
+# ---- The plan of a network --------------------------------------------------------------------
+
+
+def make_plan(config: NetworkConfig, has_lens: bool = True) -> Plan:
+    """The steps that make a network what its configuration says."""
+    return Plan(
+        (
+            Deploy(AUTHORITY, AUTHORITY, (Deployer(),)),
+            *_tokens(config),
+            *_aggregators(config),
+            _core(config),
+            *_peripherals(config, has_lens),
+            *_feeds(config),
+            *_refreshes(config),
+            *_engine(),
+            *_assets(config),
+            *_markets(config),
+            *_risk(config),
+            *_fees(config),
+            *_roles(config),
+        )
+    )
+
+
+def token_name(token: TokenConfig) -> str:
+    return f"Token {token.symbol}"
+
+
+def aggregator_name(underlying: UnderlyingConfig) -> str:
+    return f"Aggregator {underlying.name}"
+
+
+def _tokens(config: NetworkConfig) -> Iterator[Step]:
+    for token in config.tokens:
+        if token.address is None:
+            args = (token.test_name, token.symbol, token.decimals)
+            yield Deploy(token_name(token), "TestToken", args, (_decimals(token),))
+
+
+def _decimals(token: TokenConfig) -> Check:
+    return Check(View(Ref(token_name(token)), "TestToken", "decimals"), token.decimals)
+
+
+def _aggregators(config: NetworkConfig) -> Iterator[Step]:
+    for one in config.underlyings:
+        if one.chainlink and one.chainlink.address is None:
+            feed = one.chainlink
+            args = (feed.decimals, f"{one.name} / USD", feed.mock_answer)
+            yield Deploy(aggregator_name(one), "MockAggregator", args)
+
+
+def token_ref(token: TokenConfig) -> Ref | str:
+    return token.address or Ref(token_name(token))
+
+
+def aggregator_ref(underlying: UnderlyingConfig) -> Ref | str:
+    assert underlying.chainlink is not None
+    return underlying.chainlink.address or Ref(aggregator_name(underlying))
+
+
+def _account(account: AccountConfig) -> OwnedAccount | bytes:
+    if account.owner == DEPLOYER:
+        return OwnedAccount(account.index)
+    return bytes(AccountId.make(account.owner, account.index))
+
+
+def _core(config: NetworkConfig) -> Group:
+    """The four contracts that are immutables of each other."""
+    fees, insurance = _account(config.fee_account), _account(config.insurance_account)
+    refs = (Ref(AUTHORITY), Ref(ORACLE), Ref(EXCHANGE), Ref(LIQUIDATOR), token_ref(config.cash))
+    authority, clearinghouse, oracle = Ref(AUTHORITY), Ref(CLEARINGHOUSE), Ref(ORACLE)
+    return Group(
+        (
+            _deploy(ORACLE, (authority, clearinghouse), clearinghouse=clearinghouse),
+            _deploy(
+                CLEARINGHOUSE,
+                (*refs, fees, insurance),
+                ORACLE=oracle,
+                EXCHANGE=Ref(EXCHANGE),
+                LIQUIDATOR=Ref(LIQUIDATOR),
+                FEE_ACCOUNT=fees,
+                INSURANCE_ACCOUNT=insurance,
+            ),
+            _deploy(
+                EXCHANGE,
+                (authority, clearinghouse, oracle),
+                CLEARINGHOUSE=clearinghouse,
+                ORACLE=oracle,
+            ),
+            _deploy(
+                LIQUIDATOR,
+                (clearinghouse, oracle),
+                authority=False,
+                CLEARINGHOUSE=clearinghouse,
+                ORACLE=oracle,
+            ),
+        )
+    )
+
+
+def _deploy(name: str, args: tuple[Any, ...], authority: bool = True, **immutables: Any) -> Deploy:
+    expected = {"authority": Ref(AUTHORITY)} if authority else {}
+    checks = (
+        Check(View(Ref(name), name, function), value)
+        for function, value in (expected | immutables).items()
+    )
+    return Deploy(name, name, args, tuple(checks))
+
+
+def _peripherals(config: NetworkConfig, has_lens: bool) -> Iterator[Step]:
+    authority, clearinghouse, oracle = Ref(AUTHORITY), Ref(CLEARINGHOUSE), Ref(ORACLE)
+    yield _deploy(
+        JOINT_ENGINE,
+        (authority, clearinghouse, oracle),
+        CLEARINGHOUSE=clearinghouse,
+        ORACLE=oracle,
+    )
+    yield _deploy(CHAINLINK_SOURCE, (authority,))
+    if config.quorum:
+        signers, threshold = list(config.quorum.signers), config.quorum.threshold
+        yield _deploy(QUORUM_SOURCE, (authority, signers, threshold))
+        yield Send(
+            title="publishers of the quorum",
+            target=Ref(QUORUM_SOURCE),
+            contract=QUORUM_SOURCE,
+            function="setPublishers",
+            args=(signers, threshold),
+            done=Check(View(Ref(QUORUM_SOURCE), QUORUM_SOURCE, "publishers"), signers),
+        )
+        yield Send(
+            title="threshold of the quorum",
+            target=Ref(QUORUM_SOURCE),
+            contract=QUORUM_SOURCE,
+            function="setPublishers",
+            args=(signers, threshold),
+            done=Check(View(Ref(QUORUM_SOURCE), QUORUM_SOURCE, "threshold"), threshold),
+        )
+    if has_lens:
+        yield _deploy(LENS, (clearinghouse,), authority=False, CLEARINGHOUSE=clearinghouse)
+
+
+def _feeds(config: NetworkConfig) -> Iterator[Step]:
+    for one in config.underlyings:
+        if one.chainlink:
+            yield _set_aggregator(one)
+        sources = [Ref(CHAINLINK_SOURCE if s == CHAINLINK else QUORUM_SOURCE) for s in one.sources]
+        parameters = (sources, *one.feed.as_tuple()[1:])
+        yield Send(
+            title=f"feed {one.name}",
+            target=Ref(ORACLE),
+            contract=ORACLE,
+            function="configureFeed",
+            args=(one.id, parameters),
+            done=Check(View(Ref(ORACLE), ORACLE, "feed", (one.id,)), parameters),
+        )
+
+
+def _set_aggregator(one: UnderlyingConfig) -> Send:
+    assert one.chainlink is not None
+    values = (aggregator_ref(one), one.chainlink.heartbeat, one.chainlink.deviation_bps)
+    return Send(
+        title=f"aggregator of {one.name}",
+        target=Ref(CHAINLINK_SOURCE),
+        contract=CHAINLINK_SOURCE,
+        function="setAggregator",
+        args=(one.id, *values),
+        done=Check(
+            View(Ref(CHAINLINK_SOURCE), CHAINLINK_SOURCE, "feed", (one.id,)),
+            (*values, one.chainlink.decimals),
+        ),
+    )
+
+
+def _refreshes(config: NetworkConfig) -> Iterator[Step]:
+    """First prices, that of cash before those that are divided by it."""
+    for one in sorted(config.underlyings, key=lambda underlying: underlying.id != CASH_FEED):
+        yield Send(
+            title=f"first price of {one.name}",
+            target=Ref(ORACLE),
+            contract=ORACLE,
+            function="refresh",
+            args=([(one.id, [])],),
+            done=Check(View(Ref(ORACLE), ORACLE, "snapshot", (one.id,)), NOT_ZERO),
+            hint=(
+                f"the feed {one.name} has no accepted price yet: it needs {one.feed.min_sources} "
+                f"of {' and '.join(one.sources)}. Start publishers and a keeper until it has one, "
+                "then run this again"
+            ),
+        )
+
+
+def _engine() -> Iterator[Step]:
+    yield Send(
+        title="engine 0",
+        target=Ref(CLEARINGHOUSE),
+        contract=CLEARINGHOUSE,
+        function="registerEngine",
+        args=(Ref(JOINT_ENGINE),),
+        done=_clearinghouse("engine", ENGINE, expected=Ref(JOINT_ENGINE)),
+    )
+
+
+def _clearinghouse(function: str, *args: Any, expected: Any) -> Check:
+    return Check(View(Ref(CLEARINGHOUSE), CLEARINGHOUSE, function, args), expected)
+
+
+def _assets(config: NetworkConfig) -> Iterator[Step]:
+    for one in config.collateral:
+        identity = config.asset_id(one.token.symbol)
+        feed = config.underlying(one.underlying).id
+        token = token_ref(one.token)
+        registered = (token, one.token.decimals, feed, ANY, ANY)
+        yield Send(
+            title=f"asset {one.token.symbol}",
+            target=Ref(CLEARINGHOUSE),
+            contract=CLEARINGHOUSE,
+            function="registerAsset",
+            args=(token, feed),
+            done=_clearinghouse("asset", identity, expected=registered),
+        )
+        yield Send(
+            title=f"cap of {one.token.symbol}",
+            target=Ref(CLEARINGHOUSE),
+            contract=CLEARINGHOUSE,
+            function="setAssetCap",
+            args=(identity, one.cap),
+            done=_clearinghouse("asset", identity, expected=(ANY, ANY, ANY, ANY, one.cap)),
+        )
+
+
+def _markets(config: NetworkConfig) -> Iterator[Step]:
+    for one in config.underlyings:
+        if one.market is None:
+            continue
+        yield Send(
+            title=f"market {one.name}-PERP",
+            target=Ref(CLEARINGHOUSE),
+            contract=CLEARINGHOUSE,
+            function="listMarket",
+            args=(one.id,),
+            done=_clearinghouse("market", one.id, expected=ANY),
+        )
+        yield Send(
+            title=f"cap of {one.name}-PERP",
+            target=Ref(CLEARINGHOUSE),
+            contract=CLEARINGHOUSE,
+            function="setMarketCap",
+            args=(one.id, one.market.cap),
+            done=_clearinghouse("market", one.id, expected=(ANY, ANY, ANY, one.market.cap)),
+        )
+
+
+def _risk(config: NetworkConfig) -> Iterator[Step]:
+    for one in config.underlyings:
+        if config.needs_risk(one):
+            yield _underlying_risk(one)
+    for asset in config.collateral:
+        yield _asset_risk(config, asset)
+
+
+def _underlying_risk(one: UnderlyingConfig) -> Send:
+    values = tuple(getattr(one.risk, name) for name in one.risk.__slots__)
+    return Send(
+        title=f"risk of {one.name}",
+        target=Ref(JOINT_ENGINE),
+        contract=JOINT_ENGINE,
+        function="setUnderlying",
+        args=(one.id, (*values, 0)),
+        done=Check(
+            View(Ref(JOINT_ENGINE), JOINT_ENGINE, "underlyingRisk", (one.id,)), (*values, ANY)
+        ),
+    )
+
+
+def _asset_risk(config: NetworkConfig, one: CollateralConfig) -> Send:
+    identity = config.asset_id(one.token.symbol)
+    feed = config.underlying(one.underlying).id
+    haircuts = (one.haircut_bps, one.extra_haircut_bps)
+    return Send(
+        title=f"haircut of {one.token.symbol}",
+        target=Ref(JOINT_ENGINE),
+        contract=JOINT_ENGINE,
+        function="setAsset",
+        args=(identity, *haircuts),
+        done=Check(
+            View(Ref(JOINT_ENGINE), JOINT_ENGINE, "assetRisk", (identity,)),
+            (feed, one.token.decimals, *haircuts, True),
+        ),
+    )
+
+
+def _fees(config: NetworkConfig) -> Iterator[Step]:
+    for name, instrument, fees in config.fees():
+        yield Send(
+            title=f"fees of {name}",
+            target=Ref(EXCHANGE),
+            contract=EXCHANGE,
+            function="setFees",
+            args=(instrument.key, fees.maker, fees.taker),
+            done=Check(
+                View(Ref(EXCHANGE), EXCHANGE, "fees", (instrument.key,)), (fees.maker, fees.taker)
+            ),
+        )
+
+
+def _roles(config: NetworkConfig) -> Iterator[Step]:
+    """Hands the authority over, last of all."""
+    if config.admin == DEPLOYER:
+        return
+    yield Send(
+        title=f"admin {config.admin}",
+        target=Ref(AUTHORITY),
+        contract=AUTHORITY,
+        function="grantRole",
+        args=(ADMIN_ROLE, config.admin, config.admin_delay),
+        done=_has_role(config.admin, (True, config.admin_delay)),
+    )
+    yield Send(
+        title="the deployer gives up the admin role",
+        target=Ref(AUTHORITY),
+        contract=AUTHORITY,
+        function="renounceRole",
+        args=(ADMIN_ROLE, Deployer()),
+        done=_has_role(Deployer(), (False, ANY)),
+    )
+
+
+def _has_role(who: Any, expected: Any) -> Check:
+    return Check(View(Ref(AUTHORITY), AUTHORITY, "hasRole", (ADMIN_ROLE, who)), expected)

@@ -1,0 +1,265 @@
+"""The keeper itself: look, decide, simulate, send, and say so."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from web3.exceptions import Web3Exception
+
+from ballast.client.book import AddressBook
+from ballast.client.chain import ChainError, Receipt
+from ballast.client.errors import ContractError
+from ballast.codec import AccountId
+from ballast.keeper.decide import (
+    MIN_EQUITY,
+    AccountView,
+    Liquidate,
+    Policy,
+    Refresh,
+    Skip,
+    World,
+    assess,
+    decide,
+    gas_cost,
+)
+from ballast.units import WAD
+
+# Ends of the core: on a linear book one of them is the scenario that binds, if any single one does.
+WITNESSES = (1, 17)
+
+# What may go wrong in a step without being the keeper's fault; it tries again after a while.
+TROUBLE = (ChainError, ContractError, Web3Exception, OSError)
+
+
+class KeeperError(Exception):
+    """A keeper that cannot work; the message says what it lacks."""
+
+
+class Eyes(Protocol):
+    """What a keeper sees."""
+
+    def look(self, accounts: Sequence[AccountId] = ()) -> World: ...
+
+    def maintenance_in(self, account: AccountId, witnesses: Sequence[int]) -> dict[int, int]: ...
+
+
+class Hands(Protocol):
+    """What a keeper does."""
+
+    def simulate_refresh(self, refreshes: Sequence[Refresh]) -> int: ...
+
+    def refresh(self, refreshes: Sequence[Refresh]) -> Receipt: ...
+
+    def simulate_liquidation(
+        self, account: AccountId, fraction: int, min_value: int, witness: int
+    ) -> int: ...
+
+    def liquidate(
+        self, account: AccountId, fraction: int, min_value: int, witness: int
+    ) -> tuple[Receipt, dict[str, Any]]: ...
+
+
+class Scanner(Protocol):
+    """Knows the accounts."""
+
+    def scan(self) -> Sequence[AccountId]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A liquidation that was simulated: how, and what it brings and costs in cash."""
+
+    account: AccountId
+    fraction: int
+    witness: int
+    reward: int
+    cost: int
+
+
+@dataclass(slots=True)
+class Step:
+    """What one step came to."""
+
+    accounts: int = 0
+    refreshed: int = 0
+    liquidated: int = 0
+    reward: int = 0
+    failed: int = 0
+
+
+class Keeper:
+    """Runs the steps of a keeper. A dry run simulates everything and sends nothing."""
+
+    def __init__(
+        self,
+        eyes: Eyes,
+        hands: Hands,
+        scanner: Scanner,
+        policy: Policy,
+        names: AddressBook,
+        *,
+        dry_run: bool = False,
+        log: Callable[[str], None] = print,
+    ) -> None:
+        self._eyes = eyes
+        self._hands = hands
+        self._scanner = scanner
+        self._policy = policy
+        self._names = names
+        self._dry_run = dry_run
+        self._log = log
+        self._told: dict[AccountId, str] = {}
+
+    # ---- Running ----
+
+    def require_collateral(self) -> AccountView:
+        """The keeper's own account; refuses to work if it could not take over anything."""
+        own = self._eyes.look().keeper
+        if not own.known:
+            raise KeeperError(f"the keeper's account {own.id} cannot be valued")
+        if own.equity < MIN_EQUITY:
+            raise KeeperError(
+                f"the keeper's account {own.id} is worth {money(own.equity)} and needs at least "
+                f"{money(MIN_EQUITY)} to take over positions: deposit first, with "
+                f"`ape run account deposit`"
+            )
+        return own
+
+    def run(self, interval: float, sleep: Callable[[float], None] = time.sleep) -> None:
+        """Steps until it is interrupted. Trouble with the node is named and waited out."""
+        while True:
+            try:
+                self.step()
+            except TROUBLE as error:
+                self._log(f"trouble: {error}; trying again in {interval:g} s")
+            sleep(interval)
+
+    def step(self) -> Step:
+        """Refreshes what is due, then liquidates what pays."""
+        done = Step()
+        accounts = self._scanner.scan()
+        done.accounts = len(accounts)
+        world = self._eyes.look(accounts)
+        refreshes = decide(world, self._policy).refreshes
+        if refreshes:
+            self._refresh(refreshes, done)
+            world = self._eyes.look(accounts)
+        actions = decide(world, self._policy)
+        self._tell(actions.skipped)
+        for action in actions.liquidations:
+            self._try(action, done)
+        return done
+
+    # ---- Prices ----
+
+    def _refresh(self, refreshes: Sequence[Refresh], done: Step) -> None:
+        """All feeds in one transaction, or each alone if they fail together."""
+        try:
+            gas = self._hands.simulate_refresh(refreshes)
+            what = ", ".join(f"{self._feed(r.underlying)} ({r.reason})" for r in refreshes)
+            if self._dry_run:
+                self._log(f"would refresh {what}: gas {gas:,}")
+                return
+            receipt = self._hands.refresh(refreshes)
+            done.refreshed += len(refreshes)
+            self._log(f"refreshed {what}: {_trace(receipt)}")
+        except ContractError as error:
+            if len(refreshes) > 1:
+                for refresh in refreshes:
+                    self._refresh([refresh], done)
+                return
+            done.failed += 1
+            self._log(f"refresh of {self._feed(refreshes[0].underlying)} fails: {error}")
+
+    def _feed(self, underlying: int) -> str:
+        return self._names.underlying_name(underlying)
+
+    # ---- Liquidations ----
+
+    def _try(self, action: Liquidate, done: Step) -> None:
+        """One bad account does not stop the others."""
+        try:
+            plan = self._plan(action)
+            if plan is not None:
+                self._liquidate(plan, done)
+        except ContractError as error:
+            done.failed += 1
+            self._tell([Skip(action.account, f"cannot be liquidated: {error}")])
+
+    def _plan(self, action: Liquidate) -> Plan | None:
+        """Looks again, since every liquidation changes the keeper's own account, and simulates."""
+        world = self._eyes.look([action.account])
+        (account,) = world.accounts
+        verdict = assess(account, world.keeper, action.cost, self._policy)
+        if not isinstance(verdict, Liquidate):
+            self._tell([verdict] if verdict else [])
+            return None
+        plans = self._simulated(verdict, account, world)
+        best = min(plans, key=lambda plan: plan.cost)
+        if best.reward < best.cost + self._policy.min_profit:
+            reason = f"does not pay: reward {money(best.reward)}, gas {money(best.cost)}"
+            self._tell([Skip(action.account, reason)])
+            return None
+        return best
+
+    def _simulated(self, action: Liquidate, account: AccountView, world: World) -> list[Plan]:
+        """The first fraction that goes through, in full and by each witness on equal terms."""
+        plan = self._first(action, world)
+        margins = self._eyes.maintenance_in(account.id, WITNESSES)
+        plans = [plan]
+        for witness in WITNESSES:
+            if margins.get(witness) == account.maintenance:
+                with suppress(ContractError):
+                    plans.append(self._simulate(action, plan.fraction, witness, world))
+        return plans
+
+    def _first(self, action: Liquidate, world: World) -> Plan:
+        *hopeful, sure = action.fractions
+        for fraction in hopeful:
+            # What fails here is more than the keeper's own margin bears.
+            with suppress(ContractError):
+                return self._simulate(action, fraction, 0, world)
+        return self._simulate(action, sure, 0, world)
+
+    def _simulate(self, action: Liquidate, fraction: int, witness: int, world: World) -> Plan:
+        least = action.cost + self._policy.min_profit
+        gas = self._hands.simulate_liquidation(action.account, fraction, least, witness)
+        cost = gas_cost(gas, world.gas_price, world.native_price)
+        return Plan(action.account, fraction, witness, action.reward, cost)
+
+    def _liquidate(self, plan: Plan, done: Step) -> None:
+        what = f"{plan.account}: reward {money(plan.reward)}, gas {money(plan.cost)}"
+        if self._dry_run:
+            self._log(f"would liquidate {what}")
+            return
+        least = plan.cost + self._policy.min_profit
+        receipt, event = self._hands.liquidate(plan.account, plan.fraction, least, plan.witness)
+        done.liquidated += 1
+        done.reward += event["reward"]
+        self._told.pop(plan.account, None)
+        self._log(
+            f"liquidated {event['fraction'] / WAD:.1%} of {plan.account}: "
+            f"reward {money(event['reward'])}, insurance {money(event['insurance'])}, "
+            f"witness {plan.witness}: {_trace(receipt)}"
+        )
+
+    def _tell(self, skipped: Sequence[Skip]) -> None:
+        """Says why an account is skipped, once for each reason of a kind."""
+        for skip in skipped:
+            kind = skip.reason.partition(":")[0]
+            if self._told.get(skip.account) != kind:
+                self._told[skip.account] = kind
+                self._log(f"skipped {skip.account}: {skip.reason}")
+
+
+def money(value: int) -> str:
+    """WAD of cash as people read it."""
+    return f"{value / WAD:,.2f}"
+
+
+def _trace(receipt: Receipt) -> str:
+    return f"block {receipt.block}, gas {receipt.gas_used:,}, {receipt.hash}"

@@ -1,0 +1,136 @@
+"""The whole system in integers: prices, clearing, exchange, liquidation, at an explicit time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from ballast.codec import AccountId, Snapshot
+from ballast.model.clearinghouse import Addresses, Clearinghouse
+from ballast.model.exchange import Exchange, SignedOrder
+from ballast.model.liquidator import Liquidation, Liquidator
+from ballast.model.refusal import Refused
+from ballast.oracle.mirror import FeedConfig, FeedState, Observation, Outcome, accept
+from ballast.units import WAD
+
+CASH_FEED = 0
+Updates = Sequence[tuple[int, Sequence[Observation]]]
+
+
+class Feeds:
+    """The OracleAdapter: one mirrored state a feed."""
+
+    def __init__(self) -> None:
+        self.states: dict[int, FeedState] = {}
+
+    def configure(self, underlying: int, config: FeedConfig) -> None:
+        """Create a feed or replace its configuration."""
+        old = self.states.get(underlying)
+        kept = (old.snapshot, old.scan, old.suspicion) if old else ()
+        self.states[underlying] = FeedState(config, *kept)
+
+    def snapshot(self, underlying: int) -> Snapshot:
+        """The accepted snapshot of a feed; empty if none ever was."""
+        state = self.states.get(underlying)
+        return state.snapshot if state else Snapshot()
+
+    def cash_price(self, underlying: int, now: int) -> int | None:
+        """Accepted dollar price of cash (WAD), None while it is not fresh."""
+        if underlying == CASH_FEED or CASH_FEED not in self.states:
+            return WAD
+        cash = self.snapshot(CASH_FEED)
+        return cash.price if cash.price and cash.is_fresh(now) else None
+
+
+class System:
+    """Everything together. `now` and `block` are those of the block that calls are in."""
+
+    def __init__(
+        self,
+        addresses: Addresses,
+        cash: tuple[str, int],
+        fee_account: AccountId,
+        insurance_account: AccountId,
+        *,
+        now: int,
+        block: int = 1,
+    ) -> None:
+        self.feeds = Feeds()
+        self.house = Clearinghouse(
+            addresses, self.feeds, cash, fee_account, insurance_account, now=now
+        )
+        self.exchange = Exchange(self.house)
+        self.liquidator = Liquidator(self.house)
+        self.block = block
+
+    @property
+    def now(self) -> int:
+        """The block's time, unix seconds."""
+        return self.house.now
+
+    def begin_block(self, now: int, block: int) -> None:
+        """Move on to another block."""
+        self.house.now, self.block = now, block
+
+    def refresh(self, updates: Updates) -> list[Outcome]:
+        """Refresh feeds with what their sources observe, in order."""
+        with self._transaction():
+            return [self._refresh(underlying, seen) for underlying, seen in updates]
+
+    def _refresh(self, underlying: int, seen: Sequence[Observation]) -> Outcome:
+        state = self.feeds.states.get(underlying)
+        if state is None:
+            raise Refused("FeedRegistry_UnknownFeed", underlying)
+        market = self.house.state.markets.get(underlying)
+        new, outcome = accept(
+            state,
+            seen,
+            self.now,
+            self.block,
+            cash_price=self.feeds.cash_price(underlying, self.now),
+            open_interest=market.state.open_interest if market else 0,
+        )
+        self.feeds.states[underlying] = new
+        if outcome.rate_per_second is not None:
+            oracle = self.house.addresses.oracle
+            self.house.set_funding_rate(oracle, underlying, outcome.rate_per_second)
+        return outcome
+
+    def settle(
+        self,
+        taker: SignedOrder,
+        makers: Sequence[SignedOrder],
+        sizes: Sequence[int],
+        updates: Updates = (),
+    ) -> None:
+        """Refresh prices and settle orders, in one transaction."""
+        with self._transaction():
+            self.exchange.check_lengths(makers, sizes)
+            self.refresh(updates)
+            self.exchange.settle(taker, makers, sizes)
+
+    def liquidate(
+        self,
+        caller: str,
+        account: AccountId,
+        into: AccountId,
+        *,
+        updates: Updates = (),
+        **terms: int,
+    ) -> Liquidation:
+        """Refresh prices and liquidate, in one transaction."""
+        with self._transaction():
+            self.liquidator.check_owner(caller, into)
+            self.refresh(updates)
+            return self.liquidator.liquidate(caller, account, into, **terms)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """What is refused inside changes nothing, prices included."""
+        feeds, state = dict(self.feeds.states), self.house.state.saved()
+        try:
+            yield
+        except Refused:
+            self.feeds.states = feeds
+            self.house.state.restore(state)
+            raise

@@ -1,0 +1,1 @@
+"""Risk engines in exact integers: what the contracts answer, to the wei."""

@@ -1,0 +1,324 @@
+"""The joint-scenario engine for perpetuals and collateral, in exact integers.
+
+The mirror of `contracts/risk/JointScenarioEngine.sol`: same values, same rounding, same refusals.
+Everything is a pure function of (cash, words, snapshots, parameters, now).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from math import isqrt
+
+from ballast.codec import MAX_PRICE, PRICE_UNIT, Snapshot
+from ballast.model import words as word_of
+from ballast.model.margin import ASSESS_ALL, LiquidationTerms, Margin, Prices
+from ballast.model.refusal import Refused
+from ballast.risk.parameters import Parameters, UnderlyingRisk
+from ballast.risk.scenarios import COLUMNS, CORE_COLUMNS, RATIO, TAILS, quarters, weighted_move
+from ballast.units import BPS, WAD, div_ceil
+
+MAX_WORDS = 64
+LOSS_UNIT = 4 * RATIO  # losses are summed in 1e-8 quarters of WAD
+STALE_STEP = 4 * 60 * 60
+
+TERMS = LiquidationTerms(
+    target_health=115 * WAD // 100,
+    discount_min=5 * WAD // 1000,
+    discount_max=WAD // 10,
+    discount_max_health=WAD // 2,
+)
+
+Snapshots = Callable[[int], Snapshot]
+
+
+@dataclass(slots=True)
+class Exposure:
+    """What an account holds of one underlying. Money in WAD of cash, ranges in 1e-8."""
+
+    underlying: int
+    snapshot: Snapshot
+    risk: UnderlyingRisk
+    range_maintenance: int
+    range_initial: int
+    money_floor: int = 0
+    money_ceil: int = 0
+    units: int = 0
+
+    def loss(self, ratio: int) -> int:
+        """Loss if the underlying moves by a ratio of 1e-8, in 1e-8 of WAD; a gain is negative."""
+        return -ratio * (self.money_ceil if ratio < 0 else self.money_floor)
+
+
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """The worst joint losses under one set of ranges, in 1e-8 quarters of WAD."""
+
+    same: int
+    broken: int
+    tail: int
+
+    @property
+    def worst(self) -> int:
+        """W."""
+        return max(self.same, self.broken, self.tail)
+
+
+@dataclass(slots=True)
+class Book:
+    """An account that was read: values in WAD, add-ons in 1e-4 of WAD."""
+
+    exposures: list[Exposure] = field(default_factory=list)
+    stale: bool = False
+    value: int = 0
+    perp_notional: int = 0
+    add_on_maintenance: int = 0
+    add_on_initial: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """A margin and the numbers that it was made of."""
+
+    margin: Margin
+    book: Book
+    losses_maintenance: Losses
+    losses_initial: Losses
+    initial_only: int
+    """What only IM charges, WAD: the width of prices, and the departure from stable ones."""
+
+
+def assess(
+    cash: int, words: Sequence[int], snapshots: Snapshots, parameters: Parameters, now: int
+) -> Assessment:
+    """Assess an account at the accepted prices; funding is folded into the words."""
+    return _assess(cash, read(words, snapshots, parameters, now))
+
+
+def assess_at(
+    cash: int,
+    words: Sequence[int],
+    snapshots: Snapshots,
+    parameters: Parameters,
+    now: int,
+    *,
+    underlying: int,
+    spot: int,
+) -> Assessment:
+    """Assess an account as if the price of `underlying` were `spot` (WAD), all else as it is."""
+    if spot > MAX_PRICE:
+        raise Refused("JointScenarioEngine_SpotOutOfRange", spot, MAX_PRICE)
+    return _assess(cash, read(words, snapshots, parameters, now, moved=(underlying, spot)))
+
+
+def witness(
+    cash: int,
+    words: Sequence[int],
+    snapshots: Snapshots,
+    parameters: Parameters,
+    now: int,
+    *,
+    column: int,
+) -> Margin:
+    """A lower bound of MM from one named scenario."""
+    book = read(words, snapshots, parameters, now)
+    if column >= COLUMNS:
+        raise Refused("JointScenarioEngine_UnknownScenario", column)
+    return _margin(cash, book, maintenance_of(book, loss_in(book, column)), 0)
+
+
+def liquidation_terms() -> LiquidationTerms:
+    """Terms on which accounts of this engine are liquidated."""
+    return TERMS
+
+
+# ---- Reading the account ----------------------------------------------------------------------
+
+
+def read(
+    words: Sequence[int],
+    snapshots: Snapshots,
+    parameters: Parameters,
+    now: int,
+    moved: tuple[int, int] | None = None,
+) -> Book:
+    """Value every word and sum exposures by underlying."""
+    if len(words) > MAX_WORDS:
+        raise Refused("JointScenarioEngine_TooManyWords", len(words), MAX_WORDS)
+    book = Book()
+
+    def exposure_to(underlying: int) -> Exposure:
+        for known in book.exposures:
+            if known.underlying == underlying:
+                return known
+        made = _exposure(underlying, snapshots(underlying), parameters, now)
+        book.stale |= not made.snapshot.is_fresh(now)
+        if moved is not None and moved[0] == underlying:
+            price = moved[1] // PRICE_UNIT * PRICE_UNIT
+            made.snapshot = replace(made.snapshot, price=price)
+        book.exposures.append(made)
+        return made
+
+    for word in words:
+        kind = word_of.kind(word)
+        if kind == word_of.KIND_PERP:
+            _add_perp(book, exposure_to(word_of.ident(word)), word)
+        elif kind == word_of.KIND_COLLATERAL:
+            asset = parameters.asset(word_of.ident(word))
+            rates = (asset.haircut, asset.haircut + asset.extra_haircut)
+            exposure = exposure_to(asset.underlying)
+            _add_collateral(book, exposure, word_of.amount_of(word), asset.decimals, rates)
+        elif kind == word_of.KIND_OPTION:
+            raise Refused("JointScenarioEngine_OptionUnsupported", word)
+        else:
+            raise Refused("JointScenarioEngine_UnknownKind", word)
+    return book
+
+
+def _exposure(underlying: int, snapshot: Snapshot, parameters: Parameters, now: int) -> Exposure:
+    if snapshot.price == 0:
+        raise Refused("JointScenarioEngine_PriceNeverAccepted", underlying)
+    risk = parameters.underlying(underlying)
+    widening = RATIO if snapshot.is_fresh(now) else widening_at(snapshot.age(now))
+    cap = risk.range_cap * RATIO // BPS
+
+    def widened(wad: int) -> int:
+        return min(div_ceil(wad * RATIO // WAD * widening, RATIO), cap)
+
+    return Exposure(
+        underlying,
+        snapshot,
+        risk,
+        range_maintenance=widened(snapshot.range_maintenance),
+        range_initial=widened(snapshot.range_initial),
+    )
+
+
+def widening_at(age: int) -> int:
+    """√(1 + age/4 h) in 1e-8, rounded up."""
+    square = div_ceil(RATIO**2 * (STALE_STEP + age), STALE_STEP)
+    root = isqrt(square)
+    return root if root**2 == square else root + 1
+
+
+def _add_perp(book: Book, exposure: Exposure, word: int) -> None:
+    size = word_of.perp_size(word)
+    product = size * exposure.snapshot.mark
+    gross = div_ceil(abs(product), WAD)
+    exposure.money_floor += product // WAD
+    exposure.money_ceil += div_ceil(product, WAD)
+    exposure.units += size
+    book.value += product // WAD + word_of.perp_quote(word)
+    book.perp_notional += gross
+    book.add_on_maintenance += gross * exposure.risk.perp_maintenance
+    book.add_on_initial += gross * exposure.risk.perp_initial
+
+
+def _add_collateral(
+    book: Book, exposure: Exposure, amount: int, decimals: int, rates: tuple[int, int]
+) -> None:
+    unit = 10**decimals
+    product = amount * exposure.snapshot.price
+    gross = div_ceil(product, unit)
+    exposure.money_floor += product // unit
+    exposure.money_ceil += gross
+    exposure.units += amount * (WAD // unit)
+    book.value += product // unit
+    book.add_on_maintenance += gross * rates[0]
+    book.add_on_initial += gross * rates[1]
+
+
+# ---- Requirements -----------------------------------------------------------------------------
+
+
+def _assess(cash: int, book: Book) -> Assessment:
+    losses_maintenance = losses(book.exposures, [e.range_maintenance for e in book.exposures])
+    losses_initial = losses(book.exposures, [e.range_initial for e in book.exposures])
+    initial_only = sum(initial_only_of(exposure) for exposure in book.exposures)
+    maintenance = maintenance_of(book, losses_maintenance.worst)
+    initial = (
+        div_ceil(losses_initial.worst, LOSS_UNIT)
+        + div_ceil(book.add_on_initial, BPS)
+        + initial_only
+    )
+    margin = _margin(cash, book, maintenance, max(initial, maintenance))
+    return Assessment(margin, book, losses_maintenance, losses_initial, initial_only)
+
+
+def losses(exposures: Sequence[Exposure], ranges: Sequence[int]) -> Losses:
+    """L_same, L_dec and L_tail under the given ranges, one for each exposure."""
+    pairs = list(zip(exposures, ranges, strict=True))
+    down = sum(e.loss(-scan_range) for e, scan_range in pairs)
+    up = sum(e.loss(scan_range) for e, scan_range in pairs)
+    broken = sum(
+        e.risk.kappa_quarters * max(e.loss(-scan_range), e.loss(scan_range), 0)
+        for e, scan_range in pairs
+    )
+    tails = (_tail_loss(pairs, tail) for tail in range(len(TAILS)))
+    return Losses(same=4 * max(down, up, 0), broken=broken, tail=max(tails))
+
+
+def _tail_loss(pairs: Iterable[tuple[Exposure, int]], tail: int) -> int:
+    return 4 * max(0, sum(e.loss(weighted_move(tail, scan_range)) for e, scan_range in pairs))
+
+
+def loss_in(book: Book, column: int) -> int:
+    """Loss in one named scenario at the ranges of MM, zero for a gain, in 1e-8 quarters of WAD."""
+    if column >= CORE_COLUMNS:
+        pairs = [(e, e.range_maintenance) for e in book.exposures]
+        return _tail_loss(pairs, column - CORE_COLUMNS)
+    move = quarters(column)
+    sign = 1 if move > 0 else -1
+    return abs(move) * max(0, sum(e.loss(sign * e.range_maintenance) for e in book.exposures))
+
+
+def initial_only_of(exposure: Exposure) -> int:
+    """What only IM charges on an exposure: the width of the price, and a pumped price's part."""
+    snapshot = exposure.snapshot
+    scale = WAD // PRICE_UNIT
+    money = div_ceil(abs(exposure.units) * (snapshot.price // PRICE_UNIT), scale)
+    width = div_ceil(money * (snapshot.confidence * RATIO // WAD), RATIO)
+    departure = (snapshot.price - snapshot.stable) // PRICE_UNIT
+    return width + max(0, div_ceil(exposure.units * departure, scale))
+
+
+def maintenance_of(book: Book, loss: int) -> int:
+    """MM for a loss in 1e-8 quarters of WAD: 0.80 of it, and the add-ons."""
+    return div_ceil(loss, LOSS_UNIT * 5 // 4) + div_ceil(book.add_on_maintenance, BPS)
+
+
+def _margin(cash: int, book: Book, maintenance: int, initial: int) -> Margin:
+    return Margin(
+        equity=cash + book.value,
+        initial=initial,
+        maintenance=maintenance,
+        perp_notional=book.perp_notional,
+        fresh=not book.stale,
+    )
+
+
+class JointScenarioEngine:
+    """The engine over a source of prices, as the model of the Clearinghouse wants it."""
+
+    def __init__(self, prices: Prices, parameters: Parameters) -> None:
+        self.prices = prices
+        self.parameters = parameters
+
+    @property
+    def terms(self) -> LiquidationTerms:
+        """Terms of liquidation."""
+        return TERMS
+
+    def assess(self, cash: int, mode: int, words: Sequence[int], now: int) -> Margin:
+        """Assess an account, or find one scenario's lower bound of its MM."""
+        given = (cash, words, self.prices.snapshot, self.parameters, now)
+        if mode == ASSESS_ALL:
+            return assess(*given).margin
+        return witness(*given, column=mode - 1)
+
+    def assess_at(
+        self, cash: int, words: Sequence[int], underlying: int, spot: int, now: int
+    ) -> Margin:
+        """Assess an account as if the price of `underlying` were `spot`."""
+        given = (cash, words, self.prices.snapshot, self.parameters, now)
+        return assess_at(*given, underlying=underlying, spot=spot).margin

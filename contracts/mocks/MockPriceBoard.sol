@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {Asset} from "../interfaces/IClearinghouse.sol";
+import {IOracleAdapter} from "../interfaces/IOracleAdapter.sol";
+import {Snapshot} from "../types/Snapshot.sol";
+
+/// @title What a risk engine reads of the oracle and of the Clearinghouse, set freely, for tests
+contract MockPriceBoard {
+    mapping(uint16 underlying => Snapshot) public snapshot;
+    mapping(uint16 underlying => uint256) public premiumClampBps;
+    mapping(uint16 id => Asset) private _assets;
+
+    function setSnapshot(uint16 underlying, Snapshot word) external {
+        snapshot[underlying] = word;
+    }
+
+    function setPremiumClamp(uint16 underlying, uint256 bps) external {
+        premiumClampBps[underlying] = bps;
+    }
+
+    function setAsset(uint16 id, uint8 decimals, uint16 underlying) external {
+        _assets[id].decimals = decimals;
+        _assets[id].underlying = underlying;
+    }
+
+    function asset(uint16 id) external view returns (Asset memory) {
+        return _assets[id];
+    }
+
+    // solhint-disable-next-line func-name-mixedcase
+    function ORACLE() external view returns (IOracleAdapter) {
+        return IOracleAdapter(address(this));
+    }
+}

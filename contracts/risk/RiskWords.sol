@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+/// @notice Risk parameters of an underlying as they lie in storage: the struct `UnderlyingRisk` in one word, first
+/// field lowest. Reading a field from the word costs a shift; decoding the struct would cost ten memory writes.
+type UnderlyingWord is uint256;
+
+/// @notice Risk parameters of an asset as they lie in storage: the struct `AssetRisk` in one word.
+type AssetWord is uint256;
+
+using RiskWords for UnderlyingWord global;
+using RiskWords for AssetWord global;
+
+library RiskWords {
+    /// @notice κ × 4; zero if the parameters were never set.
+    function kappaQuarters(UnderlyingWord self) internal pure returns (uint256) {
+        return uint8(UnderlyingWord.unwrap(self));
+    }
+
+    /// @notice Add-on on |size| × mark in MM, 1e-4.
+    function perpMaintenance(UnderlyingWord self) internal pure returns (uint256) {
+        return uint16(UnderlyingWord.unwrap(self) >> 8);
+    }
+
+    /// @notice Add-on on |size| × mark in IM, 1e-4.
+    function perpInitial(UnderlyingWord self) internal pure returns (uint256) {
+        return uint16(UnderlyingWord.unwrap(self) >> 24);
+    }
+
+    /// @notice Greatest scan range after every multiplier, WAD.
+    function rangeCap(UnderlyingWord self) internal pure returns (uint256) {
+        unchecked {
+            return uint256(uint16(UnderlyingWord.unwrap(self) >> 104)) * 1e14;
+        }
+    }
+
+    /// @notice Feed that prices the asset.
+    function underlying(AssetWord self) internal pure returns (uint16) {
+        return uint16(AssetWord.unwrap(self));
+    }
+
+    /// @notice Smallest units in one whole token.
+    function unit(AssetWord self) internal pure returns (uint256) {
+        return 10 ** uint8(AssetWord.unwrap(self) >> 16);
+    }
+
+    /// @notice Part of the value required in MM, 1e-4.
+    function haircut(AssetWord self) internal pure returns (uint256) {
+        return uint16(AssetWord.unwrap(self) >> 24);
+    }
+
+    /// @notice Further part required in IM, 1e-4.
+    function extraHaircut(AssetWord self) internal pure returns (uint256) {
+        return uint16(AssetWord.unwrap(self) >> 40);
+    }
+
+    /// @notice Whether the parameters were ever set.
+    function isKnown(AssetWord self) internal pure returns (bool) {
+        return AssetWord.unwrap(self) >> 56 != 0;
+    }
+}
