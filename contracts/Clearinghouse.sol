@@ -92,6 +92,11 @@ contract Clearinghouse is Slicing {
     }
 
     /// @inheritdoc IClearinghouse
+    function isLocked() external view returns (bool) {
+        return _isLocked();
+    }
+
+    /// @inheritdoc IClearinghouse
     function engineOf(AccountId id) external view returns (uint8) {
         return _header(id).engine();
     }

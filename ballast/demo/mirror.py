@@ -73,7 +73,7 @@ class Mirror:
         self._fees = AccountId.parse(book.fee_account)
         self._insurance = AccountId.parse(book.insurance_account)
         self._replay = Replay(self._fees, self._insurance)
-        self.events = 0
+        self.clearing_events = 0
 
     @property
     def accounts(self) -> list[AccountId]:
@@ -83,19 +83,19 @@ class Mirror:
     def follow(self) -> list[Event]:
         """Takes in what happened since the last time and returns it, in order."""
         chain, head = self._client.chain, self._client.chain.block_number
-        events = [
-            event
-            for name in CONTRACTS
-            for event in scan(chain, name, self._client.book.address(name), self._next, last=head)
-        ]
+        events: list[Event] = []
+        for name in CONTRACTS:
+            address = self._client.book.address(name)
+            found = list(scan(chain, name, address, self._next, last=head))
+            self.clearing_events += len(found) if name == "Clearinghouse" else 0
+            events.extend(found)
         events.sort(key=lambda event: (event.block, event.index))
         for block, of_block in groupby(events, key=lambda event: event.block):
             time = int(chain.web3.eth.get_block(block)["timestamp"])
             for _, of_transaction in groupby(of_block, key=lambda event: event.transaction):
-                found = [ReplayEvent(event.name, event.args) for event in of_transaction]
-                self._replay.transaction(time, found)
+                replayed = [ReplayEvent(event.name, event.args) for event in of_transaction]
+                self._replay.transaction(time, replayed)
         self._next = head + 1
-        self.events += len(events)
         return events
 
     def predict(

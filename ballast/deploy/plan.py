@@ -227,7 +227,7 @@ def _core(config: NetworkConfig) -> Group:
     authority, clearinghouse, oracle = Ref(AUTHORITY), Ref(CLEARINGHOUSE), Ref(ORACLE)
     return Group(
         (
-            _deploy(ORACLE, (authority, clearinghouse), clearinghouse=clearinghouse),
+            _deploy(ORACLE, (authority, clearinghouse), CLEARINGHOUSE=clearinghouse),
             _deploy(
                 CLEARINGHOUSE,
                 (*refs, fees, insurance),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from web3.exceptions import BadFunctionCallOutput
+from web3.exceptions import BadFunctionCallOutput, Web3ValueError
 
 from ballast.client.chain import Call, Chain, ChainError
 from ballast.client.errors import ContractError
@@ -54,6 +54,8 @@ class Web3Executor:
             raise Refused(str(error)) from None
         except BadFunctionCallOutput:
             raise Refused(f"{contract} at {address} has no {function}") from None
+        except Web3ValueError as error:
+            raise DeployError(f"{contract}.{function}: {error}") from None
 
     def send(self, contract: str, address: str, function: str, args: Sequence[Any]) -> None:
         try:

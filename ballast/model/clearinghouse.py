@@ -21,7 +21,7 @@ from ballast.model.words import (
     kind,
     perp_size,
 )
-from ballast.units import WAD
+from ballast.units import WAD, mul_floor
 
 MIN_EQUITY = 50 * WAD
 MAX_ASSETS = 2**16 - 1
@@ -61,6 +61,10 @@ class Slice:
     fraction: int
     payment: int
     insurance: int
+    equity: int = 0
+    """Equity of `source` by the assessment that the liquidation rests on."""
+    initial: int = 0
+    """IM of `source` by the same assessment; zero if it was not asked for."""
 
 
 @dataclass(slots=True)
@@ -391,8 +395,16 @@ class Clearinghouse(Ledger):
         checked_now = giver.checked_at == self.now
         require(not checked_now, "Clearinghouse_CheckedInThisBlock", source.value)
         taker = self.load(flow, into, len(giver.words))
+        moved = mul_floor(slice_.equity - giver.cash, fraction)
+        known = slice_.initial != 0 and not taker.words and taker.engine == giver.engine
+        dust = 3 * len(giver.words)
         self.move_slice(giver, taker, fraction, slice_.payment, slice_.insurance)
-        self._check_initial(taker)
+        if known:
+            # Requirements are homogeneous: the IM of the slice alone is a fraction of the other.
+            required = mul_floor(slice_.initial, fraction) + 1 + dust
+            self._require_equity(taker, taker.cash + moved - dust, max(required, MIN_EQUITY))
+        else:
+            self._check_initial(taker)
         self.save(flow, giver)
         self.save(flow, taker)
         self.credit(flow, self.insurance_account, slice_.insurance)
@@ -434,19 +446,24 @@ class Clearinghouse(Ledger):
         raise Refused(error, account.id.value, margin.equity, required)
 
     def _check_withdrawal(self, account: Account) -> None:
-        if not account.owes_nothing():
-            margin = self._assess(account)
-            self._require_equity(account, margin, margin.perp_notional // 10)
+        if account.owes_nothing():
+            return
+        margin = self._assess(account)
+        require(margin.fresh, "Clearinghouse_PriceNotFresh", account.id.value)
+        required = max(margin.initial, margin.perp_notional // 10)
+        self._require_equity(account, margin.equity, required)
 
     def _check_initial(self, account: Account) -> None:
-        if not account.owes_nothing():
-            self._require_equity(account, self._assess(account), MIN_EQUITY)
-
-    def _require_equity(self, account: Account, margin: Margin, least: int) -> None:
+        if account.owes_nothing():
+            return
+        margin = self._assess(account)
         require(margin.fresh, "Clearinghouse_PriceNotFresh", account.id.value)
-        required = max(margin.initial, least)
+        self._require_equity(account, margin.equity, max(margin.initial, MIN_EQUITY))
+
+    def _require_equity(self, account: Account, equity: int, required: int) -> None:
+        """Mark the account as checked, or refuse."""
         error = "Clearinghouse_InsufficientMargin"
-        require(margin.equity >= required, error, account.id.value, margin.equity, required)
+        require(equity >= required, error, account.id.value, equity, required)
         account.checked_at = self.now
 
     # ---- Views --------------------------------------------------------------------------------

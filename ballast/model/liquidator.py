@@ -89,7 +89,12 @@ class Liquidator:
         enough = deal.reward >= min_value
         require(enough, "Liquidator_RewardBelowMinimum", deal.reward, min_value)
         module = house.addresses.liquidator
-        house.transfer_slice(module, Slice(account, into, taken, deal.payment, deal.insurance))
+        house.transfer_slice(
+            module,
+            Slice(
+                account, into, taken, deal.payment, deal.insurance, margin.equity, margin.initial
+            ),
+        )
         return deal
 
     @staticmethod

@@ -17,6 +17,10 @@ abstract contract Lock {
         _locked = false;
     }
 
+    function _isLocked() internal view returns (bool) {
+        return _locked;
+    }
+
     /// @dev For views that value accounts: half-way through a change there is nothing true to say.
     modifier whenUnlocked() {
         if (_locked) revert Clearinghouse_Locked();

@@ -138,6 +138,9 @@ interface IClearinghouse {
     /// @notice The engine that is registered under `id`.
     function engine(uint8 id) external view returns (IRiskEngine);
 
+    /// @notice Whether a call is under way that changes accounts.
+    function isLocked() external view returns (bool);
+
     /// @notice The engine that an account has selected.
     function engineOf(AccountId account) external view returns (uint8);
 

@@ -13,9 +13,12 @@ struct PriceUpdate {
 
 /// @title The accepted prices of the system
 interface IOracleAdapter {
+    /// @dev Thrown when prices would move while the Clearinghouse is changing accounts.
+    error OracleAdapter_Locked();
+
     /// @notice Reads the sources of each named feed and accepts what passes the rules of specification §5.
-    /// @dev A feed with nothing new is left as it is, without an error. Reverts while the Clearinghouse is locked
-    /// if a market's funding would have to change.
+    /// @dev A feed with nothing new is left as it is, without an error. Reverts while the Clearinghouse is locked: an
+    /// account that is being changed is valued at one set of prices, before and after.
     function refresh(PriceUpdate[] calldata updates) external;
 
     /// @notice The accepted snapshot of a feed; all zero if none was ever accepted.

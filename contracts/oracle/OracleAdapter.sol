@@ -53,8 +53,9 @@ contract OracleAdapter is IOracleAdapter, FeedRegistry, ReentrancyGuardTransient
 
     /// @inheritdoc IOracleAdapter
     /// @dev Refresh feed 0 first where it is due: the other prices are divided by it. Errors:
-    /// `FeedRegistry_UnknownFeed`, and those of the sources for malformed or forged data.
+    /// `OracleAdapter_Locked`, `FeedRegistry_UnknownFeed`, and those of the sources for malformed or forged data.
     function refresh(PriceUpdate[] calldata updates) external nonReentrant {
+        if (CLEARINGHOUSE.isLocked()) revert OracleAdapter_Locked();
         for (uint256 i; i < updates.length; ++i) {
             _refresh(updates[i].underlying, updates[i].updates);
         }

@@ -10,44 +10,50 @@ import {IRiskEngine} from "../interfaces/IRiskEngine.sol";
 import {ASSESS_ALL, LiquidationTerms, Margin} from "../types/Margin.sol";
 import {KIND_COLLATERAL, KIND_OPTION, KIND_PERP, Position} from "../types/Position.sol";
 import {Snapshot} from "../types/Snapshot.sol";
-import {Wad} from "../math/Wad.sol";
+import {Exposure, ExposureLib} from "./Exposure.sol";
 import {RiskParameters} from "./RiskParameters.sol";
 import {AssetWord, UnderlyingWord} from "./RiskWords.sol";
 import {Scenarios} from "./Scenarios.sol";
 
 /// @title Ballast's joint-scenario margin engine, for books of perpetuals and collateral
 /// @notice Margin is the worst joint loss of the whole account over named scenarios, plus add-ons (specification §6).
-/// @dev A view over (cash, words, accepted prices). A book without options is linear in every price, so the loss in a
-/// scenario is exposure × move and the maximum over core nodes is at the ends.
+/// @dev A view over (cash, words, accepted prices). A book without options is linear in every price: its loss in a
+/// scenario is exposure × move, and the maximum over the core nodes is at the ends.
 ///
-/// Arithmetic is unchecked. Its bounds: a price is under 2^88 and a mark under 2^89; a size under 2^103, so size × mark
-/// under 2^192 and its money under 2^133; the Clearinghouse caps an asset at 2^72 whole tokens, so amount × spot is under
-/// 2^216 and its money under 2^160; 64 positions add 2^6, rates 2^16, ranges and moves 2^62.
+/// Arithmetic on positions is unchecked and cannot overflow, so no position can freeze its account. The bounds: at most
+/// 2^6 words; a price is under 2^88, a mark under 2^89, a size under 2^103, and the Clearinghouse caps an asset at 2^72
+/// whole tokens. So size × mark is under 2^192 and amount × spot under 2^220; a word's money is under 2^160 and its units
+/// under 2^132; the greatest sum of products, money × range × quarters of κ, is under 2^(160 + 6 + 26 + 2). Ratios count
+/// 1e-8 and are under 2^26: a range is at most 0.6.
 contract JointScenarioEngine is IRiskEngine, RiskParameters {
-    /// @dev What an account holds of one underlying.
-    /// @param money Σ size × mark + Σ amount × spot, signed, WAD of cash: the loss that a unit move makes.
-    /// @param units The same in units of the underlying, WAD.
-    struct Exposure {
-        uint256 underlying;
-        Snapshot snapshot;
-        UnderlyingWord risk;
-        int256 money;
-        int256 units;
-    }
-
-    /// @dev Sums over an account. Add-ons are in 1e-4 of WAD, so that each kind rounds once.
+    /// @dev What is known of an account. Add-ons are in 1e-4 of WAD, so that each rounds once.
+    /// @param exposures Newest of its exposures.
+    /// @param moved Underlying whose price is replaced by `spot`; over 16 bits for none.
+    /// @param value Value of all positions, WAD.
     struct Book {
-        int256 equity;
+        Exposure exposures;
+        bool stale;
+        uint256 moved;
+        uint256 spot;
+        int256 value;
+        uint256 perpNotional;
         uint256 addOnMaintenance;
         uint256 addOnInitial;
-        uint256 perpNotional;
-        uint256 count;
-        Exposure[] exposures;
     }
 
-    /// @dev Losses are summed unrounded, in 4e18ths of WAD: quarters of κ or of a range, times WAD ranges.
-    uint256 private constant LOSS_UNIT = 4e18;
-    uint256 private constant RATE_ONE = 1e4;
+    uint256 private constant MAX_WORDS = 64;
+    uint256 private constant NOTHING = type(uint256).max;
+    uint256 private constant WAD = 1e18;
+    uint256 private constant RATIO = 1e8;
+    uint256 private constant BPS = 1e4;
+
+    /// @dev WAD of units × price in counts of 1e-12, as WAD of cash.
+    uint256 private constant PRICE_COUNT = 1e12;
+    uint256 private constant PRICE_UNIT = 1e6;
+    uint256 private constant MAX_SPOT = ((1 << 68) - 1) * PRICE_UNIT;
+
+    /// @dev A loss in 1e-8 quarters of WAD, as WAD.
+    uint256 private constant LOSS_UNIT = 4 * RATIO;
     uint256 private constant STALE_STEP = 4 hours;
 
     IOracleAdapter public immutable ORACLE;
@@ -56,8 +62,12 @@ contract JointScenarioEngine is IRiskEngine, RiskParameters {
     error JointScenarioEngine_OptionUnsupported(Position word);
     /// @dev Thrown for a word that is no position.
     error JointScenarioEngine_UnknownKind(Position word);
+    /// @dev Thrown for more words than an account can hold.
+    error JointScenarioEngine_TooManyWords(uint256 count, uint256 limit);
     /// @dev Thrown when a position rests on a price that was never accepted.
     error JointScenarioEngine_PriceNeverAccepted(uint16 underlying);
+    /// @dev Thrown when a price to assess at does not fit a snapshot.
+    error JointScenarioEngine_SpotOutOfRange(uint256 spot, uint256 limit);
     /// @dev Thrown when a witness names no scenario.
     error JointScenarioEngine_UnknownScenario(uint256 column);
 
@@ -72,18 +82,29 @@ contract JointScenarioEngine is IRiskEngine, RiskParameters {
     function assess(int256 cash, uint256 mode, Position[] calldata words)
         external
         view
-        returns (Margin memory)
+        returns (Margin memory margin)
     {
-        return _margin(_read(cash, words, 0, 0), mode);
+        Book memory book;
+        book.moved = NOTHING;
+        _read(book, words);
+        if (mode == ASSESS_ALL) _requireAll(margin, book);
+        else _setMaintenance(margin, book, _lossIn(book, mode - 1));
+        margin.equity = cash + book.value;
     }
 
     /// @inheritdoc IRiskEngine
     function assessAt(int256 cash, Position[] calldata words, uint16 underlying, uint256 spot)
         external
         view
-        returns (Margin memory)
+        returns (Margin memory margin)
     {
-        return _margin(_read(cash, words, underlying, spot), ASSESS_ALL);
+        if (spot > MAX_SPOT) revert JointScenarioEngine_SpotOutOfRange(spot, MAX_SPOT);
+        Book memory book;
+        book.moved = underlying;
+        book.spot = spot;
+        _read(book, words);
+        _requireAll(margin, book);
+        margin.equity = cash + book.value;
     }
 
     /// @inheritdoc IRiskEngine
@@ -93,260 +114,212 @@ contract JointScenarioEngine is IRiskEngine, RiskParameters {
         });
     }
 
-    /// @dev Values every word and sums exposures by underlying. `spot`, if not zero, replaces the accepted price of
-    /// `moved`.
-    function _read(int256 cash, Position[] calldata words, uint16 moved, uint256 spot)
-        private
-        view
-        returns (Book memory book)
-    {
-        book.equity = cash;
-        book.exposures = _exposures(words.length);
-        unchecked {
-            for (uint256 i; i < words.length; ++i) {
-                Position word = words[i];
-                uint256 kind = word.kind();
-                if (kind == KIND_PERP) {
-                    _addPerp(book, _exposure(book, word.id(), moved, spot), word);
-                } else if (kind == KIND_COLLATERAL) {
-                    AssetWord asset = _assetWord(word.id());
-                    _addCollateral(
-                        book, _exposure(book, asset.underlying(), moved, spot), asset, word.amount()
-                    );
-                } else if (kind == KIND_OPTION) {
-                    revert JointScenarioEngine_OptionUnsupported(word);
-                } else {
-                    revert JointScenarioEngine_UnknownKind(word);
-                }
-            }
+    // ---- Reading the account ----
+
+    /// @dev Values every word and sums exposures by underlying.
+    function _read(Book memory book, Position[] calldata words) private view {
+        uint256 length = words.length;
+        if (length > MAX_WORDS) revert JointScenarioEngine_TooManyWords(length, MAX_WORDS);
+        for (uint256 i; i < length; ++i) {
+            Position word = words[i];
+            uint256 kind = word.kind();
+            if (kind == KIND_PERP) _addPerp(book, word);
+            else if (kind == KIND_COLLATERAL) _addCollateral(book, word);
+            else if (kind == KIND_OPTION) revert JointScenarioEngine_OptionUnsupported(word);
+            else revert JointScenarioEngine_UnknownKind(word);
         }
     }
 
-    function _addPerp(Book memory book, Exposure memory exposure, Position word) private pure {
+    function _addPerp(Book memory book, Position word) private view {
+        Exposure exposure = _exposure(book, word.id());
+        UnderlyingWord risk = exposure.risk();
+        int256 size = word.perpSize();
         unchecked {
-            int256 size = word.perpSize();
-            int256 product = size * int256(exposure.snapshot.mark());
-            int256 money = product / Wad.ONE;
-            uint256 gross = uint256(money < 0 ? -money : money);
-            if (money * Wad.ONE != product) {
-                gross += 1;
-                if (product < 0) money -= 1;
-            }
-            book.equity += money + word.perpQuote();
-            exposure.money += money;
-            exposure.units += size;
+            uint256 product = FixedPointMathLib.abs(size) * exposure.snapshot().mark();
+            uint256 low = product / WAD;
+            uint256 gross = _divUp(product, WAD);
+            int256 money = size < 0 ? -int256(gross) : int256(low);
+            exposure.add(money, size < 0 ? -int256(low) : int256(gross), size);
+            book.value += money + word.perpQuote();
             book.perpNotional += gross;
-            book.addOnMaintenance += gross * exposure.risk.perpMaintenance();
-            book.addOnInitial += gross * exposure.risk.perpInitial();
+            book.addOnMaintenance += gross * risk.perpMaintenance();
+            book.addOnInitial += gross * risk.perpInitial();
         }
     }
 
-    function _addCollateral(Book memory book, Exposure memory exposure, AssetWord asset, uint256 amount)
-        private
-        pure
-    {
+    function _addCollateral(Book memory book, Position word) private view {
+        AssetWord risk = _assetWord(word.id());
+        Exposure exposure = _exposure(book, risk.underlying());
         unchecked {
-            uint256 unit = asset.unit();
-            uint256 value = amount * exposure.snapshot.spot() / unit;
-            book.equity += int256(value);
-            exposure.money += int256(value);
-            exposure.units += int256(amount * 1e18 / unit);
-            uint256 haircut = asset.haircut();
-            book.addOnMaintenance += value * haircut;
-            book.addOnInitial += value * (haircut + asset.extraHaircut());
+            uint256 unit = risk.unit();
+            uint256 amount = word.amount();
+            uint256 product = amount * exposure.snapshot().spot();
+            int256 value = int256(product / unit);
+            uint256 gross = _divUp(product, unit);
+            exposure.add(value, int256(gross), int256(amount * (WAD / unit)));
+            book.value += value;
+            book.addOnMaintenance += gross * risk.haircut();
+            book.addOnInitial += gross * risk.initialHaircut();
         }
     }
 
-    /// @dev The account's exposure to an underlying; the first position in it reads its price and parameters.
-    function _exposure(Book memory book, uint16 underlying, uint16 moved, uint256 spot)
-        private
-        view
-        returns (Exposure memory exposure)
-    {
+    /// @dev The account's exposure to an underlying; the first position in it reads price and parameters.
+    function _exposure(Book memory book, uint16 underlying) private view returns (Exposure exposure) {
+        for (exposure = book.exposures; !exposure.isEnd(); exposure = exposure.next()) {
+            if (exposure.underlying() == underlying) return exposure;
+        }
+        Snapshot snapshot = ORACLE.snapshot(underlying);
+        if (snapshot.spot() == 0) revert JointScenarioEngine_PriceNeverAccepted(underlying);
+        UnderlyingWord risk = _underlyingWord(underlying);
+        uint256 rangeMaintenance = snapshot.rangeMaintenance() / (WAD / RATIO);
+        uint256 rangeInitial = snapshot.rangeInitial() / (WAD / RATIO);
+        if (!snapshot.isFresh(block.timestamp)) {
+            book.stale = true;
+            uint256 widening = _widening(snapshot.age(block.timestamp));
+            rangeMaintenance = _divUp(rangeMaintenance * widening, RATIO);
+            rangeInitial = _divUp(rangeInitial * widening, RATIO);
+        }
         unchecked {
-            uint256 count = book.count;
-            Exposure[] memory exposures = book.exposures;
-            for (uint256 i; i < count; ++i) {
-                exposure = exposures[i];
-                if (exposure.underlying == underlying) return exposure;
+            uint256 cap = risk.rangeCap() * (RATIO / BPS);
+            rangeMaintenance = FixedPointMathLib.min(rangeMaintenance, cap);
+            rangeInitial = FixedPointMathLib.min(rangeInitial, cap);
+        }
+        if (book.moved == underlying) snapshot = snapshot.withSpot(book.spot);
+        exposure =
+            ExposureLib.make(book.exposures, underlying, snapshot, risk, rangeMaintenance, rangeInitial);
+        book.exposures = exposure;
+    }
+
+    /// @dev √(1 + age/4 h) in 1e-8, rounded up.
+    function _widening(uint256 age) private pure returns (uint256 root) {
+        uint256 square = _divUp(RATIO * RATIO * (STALE_STEP + age), STALE_STEP);
+        root = FixedPointMathLib.sqrt(square);
+        if (root * root < square) ++root;
+    }
+
+    // ---- Requirements ----
+
+    /// @dev IM and MM. Losses are in 1e-8 of WAD, those with broken correlation in quarters of that.
+    function _requireAll(Margin memory margin, Book memory book) private pure {
+        int256 downMaintenance;
+        int256 upMaintenance;
+        uint256 brokenMaintenance;
+        int256 downInitial;
+        int256 upInitial;
+        uint256 brokenInitial;
+        uint256 addOns;
+        bool wide;
+        unchecked {
+            for (Exposure e = book.exposures; !e.isEnd(); e = e.next()) {
+                uint256 kappa = e.risk().kappaQuarters();
+                (int256 down, int256 up) = _ends(e, e.rangeMaintenance());
+                downMaintenance += down;
+                upMaintenance += up;
+                brokenMaintenance += kappa * _greater(down, up);
+                (down, up) = _ends(e, e.rangeInitial());
+                downInitial += down;
+                upInitial += up;
+                brokenInitial += kappa * _greater(down, up);
+                addOns += _initialAddOns(e);
+                if (_isWide(e)) wide = true;
             }
-            Snapshot snapshot = ORACLE.snapshot(underlying);
-            if (snapshot.spot() == 0) revert JointScenarioEngine_PriceNeverAccepted(underlying);
-            if (spot != 0 && moved == underlying) snapshot = snapshot.withSpot(spot);
-            exposure = Exposure(underlying, snapshot, _underlyingWord(underlying), 0, 0);
-            exposures[count] = exposure;
-            book.count = count + 1;
+            uint256 lossMaintenance =
+                FixedPointMathLib.max(4 * _greater(downMaintenance, upMaintenance), brokenMaintenance);
+            uint256 lossInitial = FixedPointMathLib.max(4 * _greater(downInitial, upInitial), brokenInitial);
+            if (wide) {
+                lossMaintenance = FixedPointMathLib.max(lossMaintenance, _worstTail(book, false));
+                lossInitial = FixedPointMathLib.max(lossInitial, _worstTail(book, true));
+            }
+            _setMaintenance(margin, book, lossMaintenance);
+            addOns += _divUp(lossInitial, LOSS_UNIT) + _divUp(book.addOnInitial, BPS);
         }
+        // The ranges for IM and MM differ, so a hedge may cancel better under the wider ones.
+        margin.initial = FixedPointMathLib.max(addOns, margin.maintenance);
     }
 
-    function _margin(Book memory book, uint256 mode) private view returns (Margin memory margin) {
-        margin.equity = book.equity;
+    /// @dev MM = 0.80 × loss + add-ons, for a loss in 1e-8 quarters; and what does not depend on the mode.
+    function _setMaintenance(Margin memory margin, Book memory book, uint256 loss) private pure {
+        unchecked {
+            margin.maintenance = _divUp(loss, LOSS_UNIT * 5 / 4) + _divUp(book.addOnMaintenance, BPS);
+        }
         margin.perpNotional = book.perpNotional;
-        unchecked {
-            uint256 addOn = _ceil(book.addOnMaintenance, RATE_ONE);
-            if (mode != ASSESS_ALL) {
-                margin.fresh = _isFresh(book);
-                margin.maintenance = _scaled(_lossIn(book, mode - 1)) + addOn;
-                return margin;
-            }
-            uint256 lossMaintenance;
-            uint256 lossInitial;
-            uint256 initialOnly;
-            (lossMaintenance, lossInitial, initialOnly, margin.fresh) = _worst(book);
-            margin.maintenance = _scaled(lossMaintenance) + addOn;
-            margin.initial = _ceil(lossInitial, LOSS_UNIT) + _ceil(book.addOnInitial, RATE_ONE) + initialOnly;
-        }
-        // The ranges of IM and MM differ, so a hedge may cancel better under the wider ones.
-        if (margin.initial < margin.maintenance) margin.initial = margin.maintenance;
+        margin.fresh = !book.stale;
     }
 
-    /// @dev W for MM and for IM, the greatest of L_same, L_dec and L_tail; the add-ons that only IM has; freshness.
-    function _worst(Book memory book)
-        private
-        view
-        returns (uint256 maintenance, uint256 initial, uint256 initialOnly, bool fresh)
-    {
-        int256 sameMaintenance;
-        int256 sameInitial;
-        uint256 widest;
-        fresh = true;
+    /// @dev Losses if the underlying falls and if it rises by a ratio; a gain is negative.
+    function _ends(Exposure e, uint256 ratio) private pure returns (int256 down, int256 up) {
         unchecked {
-            for (uint256 i; i < book.count; ++i) {
-                Exposure memory e = book.exposures[i];
-                (uint256 rangeMaintenance, uint256 rangeInitial, bool isFresh) = _ranges(e);
-                if (!isFresh) fresh = false;
-                sameMaintenance += e.money * int256(rangeMaintenance);
-                sameInitial += e.money * int256(rangeInitial);
-                uint256 broken = _abs(e.money) * e.risk.kappaQuarters();
-                maintenance += broken * rangeMaintenance;
-                initial += broken * rangeInitial;
-                initialOnly += _initialOnly(e);
-                if (rangeInitial > widest) widest = rangeInitial;
-                if (rangeMaintenance > widest) widest = rangeMaintenance;
-            }
-            maintenance = _max(maintenance, 4 * _abs(sameMaintenance));
-            initial = _max(initial, 4 * _abs(sameInitial));
-            // Where θ·R ≤ 33 % for all, every tail is θ times an end of the core, hence no worse.
-            if (Scenarios.THETA * widest <= Scenarios.SMALLEST_TAIL * 1e18) {
-                return (maintenance, initial, initialOnly, fresh);
-            }
-            for (uint256 tail; tail < Scenarios.TAILS; ++tail) {
-                (uint256 lossMaintenance, uint256 lossInitial) = _tailLosses(book, tail);
-                maintenance = _max(maintenance, lossMaintenance);
-                initial = _max(initial, lossInitial);
-            }
+            down = e.moneyCeil() * int256(ratio);
+            up = -e.moneyFloor() * int256(ratio);
         }
     }
 
-    /// @dev What only IM charges: the width of the price, and the part of equity that rests on spot's departure from
-    /// the stable price, so that a pumped price lends nothing at once. WAD, rounded up.
-    function _initialOnly(Exposure memory e) private pure returns (uint256 sum) {
-        unchecked {
-            uint256 spot = e.snapshot.spot();
-            uint256 confidence = e.snapshot.confidence();
-            if (confidence != 0) sum = _ceil(_ceil(_abs(e.units) * spot, 1e18) * confidence, 1e18);
-            int256 pumped = e.units * (int256(spot) - int256(e.snapshot.stable()));
-            if (pumped > 0) sum += _ceil(uint256(pumped), 1e18);
+    /// @dev max(a, b, 0).
+    function _greater(int256 a, int256 b) private pure returns (uint256) {
+        return uint256(FixedPointMathLib.max(FixedPointMathLib.max(a, b), 0));
+    }
+
+    /// @dev A tail moves underlying u by min(|m|, θ·R_u), all in one direction. While θ·R_u ≤ 33 %, the smallest |m|,
+    /// that is θ·R_u for every u and every tail: θ times an end of the core, hence at most L_same. So the tails need
+    /// computing only if some range is wider.
+    function _isWide(Exposure e) private pure returns (bool) {
+        return FixedPointMathLib.max(e.rangeMaintenance(), e.rangeInitial()) > Scenarios.WIDEST_WITHOUT_TAILS;
+    }
+
+    /// @dev L_tail in 1e-8 quarters of WAD.
+    function _worstTail(Book memory book, bool initial) private pure returns (uint256 worst) {
+        for (uint256 tail; tail < Scenarios.TAILS; ++tail) {
+            worst = FixedPointMathLib.max(worst, _tailLoss(book, tail, initial));
         }
     }
 
-    /// @dev Scan ranges for MM and IM, WAD, and whether the price is fresh. While it is not, ranges widen by
-    /// √(1 + age/4 h), rounded up. The cap comes last.
-    function _ranges(Exposure memory e)
-        private
-        view
-        returns (uint256 maintenance, uint256 initial, bool fresh)
-    {
-        Snapshot snapshot = e.snapshot;
-        maintenance = snapshot.rangeMaintenance();
-        initial = snapshot.rangeInitial();
-        fresh = snapshot.isFresh(block.timestamp);
+    /// @dev Loss in a tail, zero for a gain, in 1e-8 quarters of WAD.
+    function _tailLoss(Book memory book, uint256 tail, bool initial) private pure returns (uint256) {
+        (uint256 size, bool isDown) = Scenarios.tail(tail);
+        int256 loss;
         unchecked {
-            if (!fresh) {
-                uint256 age = snapshot.age(block.timestamp);
-                uint256 widening = FixedPointMathLib.sqrt(1e36 * (STALE_STEP + age) / STALE_STEP) + 1;
-                maintenance = _ceil(maintenance * widening, 1e18);
-                initial = _ceil(initial * widening, 1e18);
+            for (Exposure e = book.exposures; !e.isEnd(); e = e.next()) {
+                uint256 range = initial ? e.rangeInitial() : e.rangeMaintenance();
+                (int256 down, int256 up) = _ends(e, Scenarios.weightedMove(size, range));
+                loss += isDown ? down : up;
             }
+            return 4 * _greater(loss, 0);
         }
-        uint256 cap = e.risk.rangeCap();
-        if (maintenance > cap) maintenance = cap;
-        if (initial > cap) initial = cap;
     }
 
-    /// @dev Loss in one named scenario at the ranges of MM, zero for a gain.
-    function _lossIn(Book memory book, uint256 column) private view returns (uint256 loss) {
+    /// @dev Loss in one named scenario at the ranges of MM, zero for a gain, in 1e-8 quarters of WAD.
+    function _lossIn(Book memory book, uint256 column) private pure returns (uint256) {
         if (column >= Scenarios.COLUMNS) revert JointScenarioEngine_UnknownScenario(column);
-        if (column >= Scenarios.CORE_COLUMNS) {
-            (loss,) = _tailLosses(book, column - Scenarios.CORE_COLUMNS);
-            return loss;
-        }
-        int256 same;
+        if (column >= Scenarios.CORE_COLUMNS) return _tailLoss(book, column - Scenarios.CORE_COLUMNS, false);
+        int256 quarters = Scenarios.quarters(column);
+        int256 loss;
         unchecked {
-            for (uint256 i; i < book.count; ++i) {
-                (uint256 range,,) = _ranges(book.exposures[i]);
-                same += book.exposures[i].money * int256(range);
+            for (Exposure e = book.exposures; !e.isEnd(); e = e.next()) {
+                (int256 down, int256 up) = _ends(e, e.rangeMaintenance());
+                loss += quarters < 0 ? -quarters * down : quarters * up;
             }
-            int256 signed = -same * Scenarios.quarters(column);
-            return signed > 0 ? uint256(signed) : 0;
         }
+        return _greater(loss, 0);
     }
 
-    /// @dev Losses in a tail at the ranges of MM and of IM, zero for a gain.
-    function _tailLosses(Book memory book, uint256 tail)
-        private
-        view
-        returns (uint256 maintenance, uint256 initial)
-    {
-        int256 profitMaintenance;
-        int256 profitInitial;
+    /// @dev What only IM charges, WAD: the width of the price, and the part of equity that rests on the spot's
+    /// departure from the stable price, so that a pumped price lends nothing at once.
+    function _initialAddOns(Exposure e) private pure returns (uint256 sum) {
         unchecked {
-            for (uint256 i; i < book.count; ++i) {
-                Exposure memory e = book.exposures[i];
-                (uint256 rangeMaintenance, uint256 rangeInitial,) = _ranges(e);
-                profitMaintenance += e.money * Scenarios.weightedTailMove(tail, rangeMaintenance);
-                profitInitial += e.money * Scenarios.weightedTailMove(tail, rangeInitial);
-            }
-            maintenance = profitMaintenance < 0 ? uint256(-profitMaintenance * 4) : 0;
-            initial = profitInitial < 0 ? uint256(-profitInitial * 4) : 0;
+            int256 units = e.units();
+            Snapshot snapshot = e.snapshot();
+            uint256 spot = snapshot.spot() / PRICE_UNIT;
+            uint256 money = _divUp(FixedPointMathLib.abs(units) * spot, PRICE_COUNT);
+            sum = _divUp(money * (snapshot.confidence() / (WAD / RATIO)), RATIO);
+            int256 pumped = units * (int256(spot) - int256(snapshot.stable() / PRICE_UNIT));
+            if (pumped > 0) sum += _divUp(uint256(pumped), PRICE_COUNT);
         }
     }
 
-    function _isFresh(Book memory book) private view returns (bool) {
-        for (uint256 i; i < book.count; ++i) {
-            if (!book.exposures[i].snapshot.isFresh(block.timestamp)) return false;
-        }
-        return true;
-    }
-
-    /// @dev Room for as many pointers as there are words. The structs are made when they are found, so the pointers
-    /// need no initial value, and none beyond `count` is read.
-    function _exposures(uint256 length) private pure returns (Exposure[] memory exposures) {
+    /// @dev x / d rounded up, for x + d within 256 bits and d > 0.
+    function _divUp(uint256 x, uint256 d) private pure returns (uint256 quotient) {
         assembly ("memory-safe") {
-            exposures := mload(0x40)
-            mstore(exposures, length)
-            mstore(0x40, add(exposures, shl(5, add(length, 1))))
+            quotient := div(add(x, sub(d, 1)), d)
         }
-    }
-
-    /// @dev 0.80 × a loss, in WAD, rounded up.
-    function _scaled(uint256 loss) private pure returns (uint256) {
-        return _ceil(loss, LOSS_UNIT / 4 * 5);
-    }
-
-    function _ceil(uint256 a, uint256 b) private pure returns (uint256) {
-        unchecked {
-            return a == 0 ? 0 : (a - 1) / b + 1;
-        }
-    }
-
-    function _abs(int256 a) private pure returns (uint256) {
-        unchecked {
-            return uint256(a < 0 ? -a : a);
-        }
-    }
-
-    function _max(uint256 a, uint256 b) private pure returns (uint256) {
-        return a > b ? a : b;
     }
 }

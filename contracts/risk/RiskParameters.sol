@@ -65,6 +65,8 @@ abstract contract RiskParameters is AccessManaged {
     error RiskParameters_KappaOutOfBounds(uint8 kappaQuarters);
     /// @dev Thrown when a rate for IM is below the one for MM, or over one.
     error RiskParameters_InitialOutOfBounds(uint256 maintenance, uint256 initial);
+    /// @dev Thrown when the floor of the roll charge is over its rate, or that over one.
+    error RiskParameters_RollOutOfBounds(uint256 rate, uint256 floor);
     /// @dev Thrown when the perpetual's add-ons do not cover the premium of its mark: b ≤ mm and 2·b ≤ im.
     error RiskParameters_PremiumNotCovered(uint256 premiumClamp, uint256 maintenance, uint256 initial);
     /// @dev Thrown when a range cap is zero or over min(60 %, 1 − h − δh).
@@ -85,6 +87,9 @@ abstract contract RiskParameters is AccessManaged {
         }
         _requireInitialAbove(risk.perpMaintenance, risk.perpInitial);
         _requireInitialAbove(risk.shortOptionMaintenance, risk.shortOptionInitial);
+        if (risk.rollFloor > risk.rollRate || risk.rollRate > ONE) {
+            revert RiskParameters_RollOutOfBounds(risk.rollRate, risk.rollFloor);
+        }
         uint256 clamp = IFeedRegistry(address(CLEARINGHOUSE.ORACLE())).premiumClampBps(underlying);
         if (clamp > risk.perpMaintenance || 2 * clamp > risk.perpInitial) {
             revert RiskParameters_PremiumNotCovered(clamp, risk.perpMaintenance, risk.perpInitial);

@@ -27,11 +27,9 @@ library RiskWords {
         return uint16(UnderlyingWord.unwrap(self) >> 24);
     }
 
-    /// @notice Greatest scan range after every multiplier, WAD.
+    /// @notice Greatest scan range after every multiplier, 1e-4.
     function rangeCap(UnderlyingWord self) internal pure returns (uint256) {
-        unchecked {
-            return uint256(uint16(UnderlyingWord.unwrap(self) >> 104)) * 1e14;
-        }
+        return uint16(UnderlyingWord.unwrap(self) >> 104);
     }
 
     /// @notice Feed that prices the asset.
@@ -39,9 +37,11 @@ library RiskWords {
         return uint16(AssetWord.unwrap(self));
     }
 
-    /// @notice Smallest units in one whole token.
+    /// @notice Smallest units in one whole token; the Clearinghouse registers none of more than 18 decimals.
     function unit(AssetWord self) internal pure returns (uint256) {
-        return 10 ** uint8(AssetWord.unwrap(self) >> 16);
+        unchecked {
+            return 10 ** uint8(AssetWord.unwrap(self) >> 16);
+        }
     }
 
     /// @notice Part of the value required in MM, 1e-4.
@@ -49,9 +49,11 @@ library RiskWords {
         return uint16(AssetWord.unwrap(self) >> 24);
     }
 
-    /// @notice Further part required in IM, 1e-4.
-    function extraHaircut(AssetWord self) internal pure returns (uint256) {
-        return uint16(AssetWord.unwrap(self) >> 40);
+    /// @notice Part of the value required in IM, h + δh, 1e-4.
+    function initialHaircut(AssetWord self) internal pure returns (uint256) {
+        unchecked {
+            return haircut(self) + uint16(AssetWord.unwrap(self) >> 40);
+        }
     }
 
     /// @notice Whether the parameters were ever set.

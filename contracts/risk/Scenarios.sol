@@ -4,38 +4,34 @@ pragma solidity ^0.8.28;
 /// @title The joint scenarios and their names (specification §6.1)
 /// @dev 23 columns. 0 … 17: core node `i` of 9, moving every underlying by (i − 4)/4 of its scan range, with implied
 /// volatility up (column 2·i) or down (2·i + 1). 18 … 22: tail moves of −66 %, −33 %, +50 %, +100 % and +300 %, weighted
-/// by min(1, θ·R/|move|). Nodes are addressed by index, never by comparing rounded moves.
+/// by min(1, θ·R/|move|). Nodes are addressed by index, never by comparing rounded moves. Ratios count 1e-8.
 library Scenarios {
     uint256 internal constant COLUMNS = 23;
     uint256 internal constant CORE_COLUMNS = 18;
     uint256 internal constant TAILS = 5;
 
-    /// @dev θ of the tail weights, WAD.
-    uint256 internal constant THETA = 0.9e18;
-
-    /// @dev Smallest |move| of a tail, WAD: while θ·R stays at or under it, every tail of a linear book is θ times a
-    /// core node.
-    uint256 internal constant SMALLEST_TAIL = 0.33e18;
+    /// @dev Greatest scan range at which θ·R is within the smallest tail move, 33 %.
+    uint256 internal constant WIDEST_WITHOUT_TAILS = 36_666_666;
 
     /// @notice Quarters of the scan range by which a core column moves prices, −4 … 4.
     function quarters(uint256 column) internal pure returns (int256) {
-        return int256(column / 2) - 4;
+        return int256(column >> 1) - 4;
     }
 
-    /// @notice Move of a tail, WAD.
-    function tailMove(uint256 tail) internal pure returns (int256) {
-        if (tail == 0) return -0.66e18;
-        if (tail == 1) return -0.33e18;
-        if (tail == 2) return 0.5e18;
-        if (tail == 3) return 1e18;
-        return 3e18;
+    /// @notice Size and direction of a tail move.
+    function tail(uint256 index) internal pure returns (uint256 size, bool down) {
+        if (index == 0) return (0.66e8, true);
+        if (index == 1) return (0.33e8, true);
+        if (index == 2) return (0.5e8, false);
+        return (index == 3 ? 1e8 : 3e8, false);
     }
 
-    /// @notice Weight × move of a tail at a scan range, WAD: the move, cut to θ·R in size.
-    function weightedTailMove(uint256 tail, uint256 range) internal pure returns (int256) {
-        int256 move = tailMove(tail);
-        int256 cut = int256(THETA * range / 1e18);
-        if (move < 0) return move < -cut ? -cut : move;
-        return move > cut ? cut : move;
+    /// @notice Weight × |move| of a tail at a scan range: min(|move|, θ·R) with θ = 0.9, rounded up.
+    function weightedMove(uint256 size, uint256 range) internal pure returns (uint256 move) {
+        unchecked {
+            // A range is at most 0.6e8.
+            move = (range * 9 + 9) / 10;
+            if (move > size) move = size;
+        }
     }
 }

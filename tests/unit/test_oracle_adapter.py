@@ -487,7 +487,7 @@ def test_a_feed_without_a_market_calls_nobody() -> None:
 def test_a_locked_clearinghouse_keeps_the_price_as_it_is(one: OracleWorld) -> None:
     before = one.snapshot_word(ETH)
     one.sink.setLocked(True)
-    with reverts("MockFundingSink_Locked", ETH):
+    with reverts("OracleAdapter_Locked"):
         one.refresh(ETH, price(one, 2001))
     assert one.snapshot_word(ETH) == before
 

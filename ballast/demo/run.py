@@ -1,0 +1,226 @@
+"""The demonstration itself: a price path, a keeper in its own process, and a mirror that checks."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Protocol
+
+from ballast.client.client import Client
+from ballast.client.events import Event
+from ballast.codec import AccountId, Snapshot
+from ballast.demo.anvil import Anvil
+from ballast.demo.books import problems
+from ballast.demo.cast import DEPLOYER, PARTICIPANTS, Actor
+from ballast.demo.feeds import Feeds
+from ballast.demo.mirror import Mirror, Prediction
+from ballast.demo.paths import Tick
+from ballast.demo.process import KeeperFailedError, KeeperProcess
+from ballast.demo.reading import read_books
+from ballast.demo.stage import Stage
+from ballast.keeper.chain import read_feeds
+
+POLL_SECONDS = 0.03
+TICK_SECONDS = 30
+
+
+class Show(Protocol):
+    """Where progress is shown."""
+
+    def say(self, line: str) -> None: ...
+
+    def tick(self, number: int, tick: Tick, liquidated: Sequence[str]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What one participant was worth, WAD, and how often it was liquidated."""
+
+    name: str
+    before: int
+    after: int
+    liquidations: int = 0
+
+
+@dataclass(slots=True)
+class Result:
+    """How the demonstration ended; WAD."""
+
+    rows: list[Row] = field(default_factory=list)
+    reward: int = 0
+    insurance: int = 0
+    fees: int = 0
+    liquidations: int = 0
+    accounts: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+def compare(
+    moment: str,
+    predicted: frozenset[AccountId],
+    liquidated: frozenset[AccountId],
+) -> list[str]:
+    """What differs between the mirror's prediction and what the keeper did."""
+    found = []
+    if predicted - liquidated:
+        found.append(f"{moment}: not liquidated, but predicted: {_listed(predicted - liquidated)}")
+    if liquidated - predicted:
+        found.append(f"{moment}: liquidated, but not predicted: {_listed(liquidated - predicted)}")
+    return found
+
+
+def compare_prices(
+    moment: str, predicted: dict[int, Snapshot], accepted: dict[int, Snapshot]
+) -> list[str]:
+    """The feeds whose accepted snapshot is not the predicted one, apart from its block."""
+    return [
+        f"{moment}: feed {u} accepted {accepted[u]}, predicted {snapshot}"
+        for u, snapshot in predicted.items()
+        if replace(accepted[u], block_tag=0) != replace(snapshot, block_tag=0)
+    ]
+
+
+def _listed(accounts: frozenset[AccountId]) -> str:
+    return ", ".join(str(account) for account in sorted(accounts))
+
+
+class Demo:
+    """Plays a path tick by tick."""
+
+    def __init__(
+        self, client: Client, anvil: Anvil, stage: Stage, feeds: Feeds, keeper: KeeperProcess
+    ) -> None:
+        self._client = client
+        self._anvil = anvil
+        self._stage = stage
+        self._feeds = feeds
+        self._keeper = keeper
+        self._mirror = Mirror(client)
+        self._names = {actor.account: actor.name for actor in PARTICIPANTS}
+        self._counts: Counter[AccountId] = Counter()
+        self._result = Result()
+
+    def play(self, ticks: Sequence[Tick], show: Show) -> Result:
+        """The first tick opens the trade, the others are the path."""
+        first, *path = ticks
+        self._stage.fund()
+        show.say("deposits made; waiting for the keeper")
+        self._keeper.wait_until_ready()
+        self._tick(first, 0, show)
+        before = {actor.name: self._stage.worth(actor) for actor in PARTICIPANTS}
+        for line in self._stage.trade():
+            show.say(line)
+        self._stage.borrow()
+        for number, tick in enumerate(path, 1):
+            self._tick(tick, number, show)
+            if self._result.problems:
+                break
+        self._finish(before)
+        return self._result
+
+    # ---- One tick ----
+
+    def _tick(self, tick: Tick, number: int, show: Show) -> None:
+        """Publish, predict, let the moment come, wait for the keeper, compare."""
+        self._require_future(tick)
+        states = read_feeds(self._client)
+        offered = self._feeds.offer(tick)
+        self._mirror.follow()
+        prediction = self._mirror.predict(states, offered, tick.time + 1)
+        self._anvil.advance_to(tick.time)
+        if not self._settled(tick):
+            self._result.problems.append(f"tick {number}: {self._unsettled(tick)}")
+        self._check(f"tick {number}", prediction)
+        events = self._mirror.follow()
+        liquidated = self._liquidated(events)
+        moment = f"tick {number}"
+        self._result.problems += compare(moment, prediction.liquidatable, frozenset(liquidated))
+        show.tick(number, tick, [self._names.get(a, str(a)) for a in liquidated])
+        for line in self._keeper.new_lines():
+            show.say(f"keeper: {line}")
+
+    def _require_future(self, tick: Tick) -> None:
+        now = self._client.chain.time
+        if tick.time <= now:
+            raise ValueError(
+                f"the ticks are too close: the chain is {now - tick.time} s past {tick.time} already"
+            )
+
+    def _settled(self, tick: Tick) -> bool:
+        """Waits until every price of the tick is accepted and nobody is left to be liquidated."""
+        deadline = time.monotonic() + TICK_SECONDS
+        while time.monotonic() < deadline:
+            if self._is_settled(tick):
+                return True
+            self._keeper.require_alive()
+            time.sleep(POLL_SECONDS)
+        return False
+
+    def _is_settled(self, tick: Tick) -> bool:
+        return not self._unsettled(tick)
+
+    def _unsettled(self, tick: Tick) -> str:
+        """What the keeper has still to do; nothing if it is done."""
+        book = self._client.book
+        snapshots = self._client.oracle.snapshots([u.id for u in book.underlyings.values()])
+        if any(snapshot.time < tick.time for snapshot in snapshots):
+            return "prices were not refreshed"
+        margins = self._client.clearinghouse.margins(self._mirror.accounts)
+        if any(m is not None and 0 <= m.equity < m.maintenance for m in margins):
+            return "an account under its maintenance margin was left"
+        return ""
+
+    def _check(self, moment: str, prediction: Prediction) -> None:
+        ids = sorted(prediction.snapshots)
+        accepted = dict(zip(ids, self._client.oracle.snapshots(ids), strict=True))
+        found = compare_prices(moment, dict(prediction.snapshots), accepted)
+        found += [
+            f"{moment}: {account} is bankrupt: the path jumps over its whole margin"
+            for account in prediction.bankrupt
+        ]
+        self._result.problems += found
+
+    def _liquidated(self, events: Sequence[Event]) -> list[AccountId]:
+        found = []
+        for event in events:
+            if event.name == "Liquidated":
+                account = AccountId(bytes(event.args["account"]))
+                self._counts[account] += 1
+                self._result.reward += event.args["reward"]
+                self._result.insurance += event.args["insurance"]
+                found.append(account)
+        return found
+
+    # ---- The end ----
+
+    def _finish(self, before: dict[str, int]) -> None:
+        result = self._result
+        result.rows = [self._row(actor, before[actor.name]) for actor in PARTICIPANTS]
+        result.fees = self._stage.equity(AccountId.parse(self._client.book.fee_account))
+        result.liquidations = sum(self._counts.values())
+        result.accounts = len(self._counts)
+        holders = [actor.signer.address for actor in (*PARTICIPANTS, DEPLOYER)]
+        books = read_books(
+            self._client, self._mirror.accounts, holders, self._mirror.clearing_events
+        )
+        result.problems += problems(books)
+        result.problems += self._mirror.differences()
+        result.problems += self._insurance_problems()
+
+    def _row(self, actor: Actor, before: int) -> Row:
+        return Row(actor.name, before, self._stage.worth(actor), self._counts[actor.account])
+
+    def _insurance_problems(self) -> list[str]:
+        """The insurance account has exactly its shares of the liquidations."""
+        account = AccountId.parse(self._client.book.insurance_account)
+        worth = self._stage.equity(account)
+        spare = self._result.insurance - worth
+        if 0 <= spare <= 2 * self._result.liquidations or worth > self._result.insurance:
+            return []
+        return [f"the insurance account has {worth}, not its shares of {self._result.insurance}"]
+
+
+__all__ = ["Decimal", "Demo", "KeeperFailedError", "Result", "Row", "Show", "compare"]

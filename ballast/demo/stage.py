@@ -1,0 +1,120 @@
+"""Everything that people do in the demonstration, by transactions of their own keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from ballast.client.chain import Call
+from ballast.client.client import Client
+from ballast.client.orders import Order, SignedOrder, make_nonce, sign_order
+from ballast.codec import AccountId, Instrument, Kind
+from ballast.demo.cast import (
+    BORROWED,
+    BORROWER,
+    DEALS,
+    DEPLOYER,
+    FUNDS,
+    MAKER,
+    PARTICIPANTS,
+    USDC,
+    Actor,
+    Deal,
+    named,
+    tokens,
+)
+from ballast.units import BPS, WAD, to_units, to_wad
+
+SPREAD_BPS = 2  # how far from mark the market maker quotes
+SLIPPAGE_BPS = 50  # how far from mark a taker's limit is
+MAX_FEE = WAD // 1000
+ORDER_SECONDS = 3600
+
+
+class Stage:
+    """A deployed system and the prices that amounts in dollars are converted at."""
+
+    def __init__(self, client: Client, prices: Mapping[str, Decimal]) -> None:
+        self.client = client
+        self._prices = dict(prices)
+        self._sequence = 0
+
+    # ---- Money ----
+
+    def fund(self) -> None:
+        """Everybody gets test tokens and deposits them."""
+        for actor in PARTICIPANTS:
+            for asset, amount in FUNDS[actor.name].amounts(self._prices).items():
+                entry = self.client.book.asset(asset)
+                units = to_units(amount, entry.decimals)
+                mint = Call("TestToken", entry.token, "mint", (actor.signer.address, units))
+                self.client.chain.send(DEPLOYER.signer, mint)
+                self.client.clearinghouse.deposit(actor.signer, actor.account, entry, units)
+
+    def borrow(self) -> None:
+        """The borrower takes out all of its cash and more: the rest is lent by the others."""
+        cash = self.client.clearinghouse.portfolio(BORROWER.account).cash
+        asset = self.client.book.asset(USDC)
+        amount = (cash + BORROWED * WAD) // 10 ** (18 - asset.decimals)
+        self.client.clearinghouse.withdraw(
+            BORROWER.signer, BORROWER.account, asset, amount, BORROWER.signer.address
+        )
+
+    # ---- Trades ----
+
+    def trade(self) -> list[str]:
+        """Everybody trades with the market maker; what was traded, in words."""
+        return [self._settle(deal) for deal in DEALS]
+
+    def _settle(self, deal: Deal) -> str:
+        """Two signed orders meet; whoever submits them is nobody special."""
+        taker = named(deal.taker)
+        instrument = self.client.book.instrument(deal.instrument)
+        symbol = self.client.book.underlying_name(self.client.book.underlying_of(instrument))
+        amount = to_wad(tokens(abs(deal.dollars), self._prices[symbol]))
+        size = amount if deal.dollars > 0 else -amount
+        fair = self._fair_price(instrument)
+        price = _away(fair, SPREAD_BPS, size > 0)
+        self._sequence += 1
+        signed = self._sign(taker, instrument, size, _away(fair, SLIPPAGE_BPS, size > 0))
+        quote = self._sign(MAKER, instrument, -size, price)
+        self.client.exchange.settle(DEPLOYER.signer, signed, [quote], [amount])
+        side = "buys" if size > 0 else "sells"
+        return f"{taker.name} {side} {amount / WAD:,.4f} {deal.instrument} at {price / WAD:,.2f}"
+
+    def _fair_price(self, instrument: Instrument) -> int:
+        snapshot = self.client.oracle.snapshot(self.client.book.underlying_of(instrument))
+        return snapshot.mark if instrument.kind == Kind.PERP else snapshot.price
+
+    def _sign(self, actor: Actor, instrument: Instrument, size: int, limit: int) -> SignedOrder:
+        order = Order(
+            account=actor.account,
+            instrument=instrument,
+            size=size,
+            limit_price=limit,
+            nonce=make_nonce(instrument.id, self._sequence),
+            expiry=self.client.chain.time + ORDER_SECONDS,
+            max_fee=MAX_FEE,
+        )
+        return sign_order(order, self.client.exchange.domain, actor.signer)
+
+    # ---- Worth ----
+
+    def worth(self, actor: Actor) -> int:
+        """Equity of an actor's account and tokens in its wallet, at accepted prices, WAD."""
+        return self.equity(actor.account) + self._wallet(actor.signer.address)
+
+    def equity(self, account: AccountId) -> int:
+        return self.client.clearinghouse.margin(account).equity
+
+    def _wallet(self, holder: str) -> int:
+        worth = 0
+        for asset in self.client.book.assets.values():
+            price = self.client.oracle.snapshot(asset.underlying).price if asset.id else WAD
+            amount = self.client.token_balance(asset.token, holder)
+            worth += amount * price // 10**asset.decimals
+        return worth
+
+
+def _away(price: int, bps: int, up: bool) -> int:
+    return price * (BPS + bps if up else BPS - bps) // BPS
