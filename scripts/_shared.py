@@ -23,6 +23,7 @@ from ballast.codec import CodecError
 from ballast.deploy.run import DeployError
 from ballast.deploy.verification import VerificationError
 from ballast.fields import FieldError
+from ballast.keeper.loop import KeeperError
 from ballast.oracle.prices import PricesError
 from ballast.oracle.reports import ReportError
 from ballast.units import UnitsError
@@ -36,6 +37,7 @@ READABLE = (
     ContractError,
     DeployError,
     FieldError,
+    KeeperError,
     OrderError,
     PricesError,
     ReportError,
@@ -45,6 +47,12 @@ READABLE = (
 )
 
 console = Console()
+
+
+def say(text: str) -> None:
+    """Print a line as it is, however long."""
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
+
 
 deployments_option = click.option(
     "--deployments",

@@ -18,11 +18,11 @@ from ballast.deploy.verification import write_inputs
 from ballast.deploy.web3_executor import Web3Executor
 from scripts._shared import (
     ApeSigner,
-    console,
     deployments_option,
     is_local,
     open_chain,
     readable,
+    say,
 )
 
 
@@ -77,7 +77,7 @@ class Deployment:
 
     def run(self) -> None:
         balance = self._chain.web3.eth.get_balance(self._executor.deployer)
-        console.print(
+        say(
             f"Chain {self._chain.chain_id} ({self._config.name}), deployer "
             f"{self._executor.deployer} with {balance / 10**18:.4f} of the chain's money"
         )
@@ -101,8 +101,8 @@ class Deployment:
         else:
             pending += [step.title for step in self._plan.steps if isinstance(step, Send)]
         for title in pending:
-            console.print(f"  would {title}", highlight=False)
-        console.print(f"{len(pending)} transactions; nothing was sent: add --yes to send them.")
+            say(f"  would {title}")
+        say(f"{len(pending)} transactions; nothing was sent: add --yes to send them.")
 
     # ---- The address book ----
 
@@ -119,7 +119,7 @@ class Deployment:
         contracts = self._old.contracts
         if any(self._chain.code(address) for address in contracts.values()):
             return dict(contracts)
-        console.print(f"{self._path} is of a chain that is gone: deploying anew")
+        say(f"{self._path} is of a chain that is gone: deploying anew")
         self._old = None
         return {}
 
@@ -150,9 +150,7 @@ class Deployment:
             raise DeployError("the chain is not as configured:\n  " + "\n  ".join(differences))
         checks = sum(1 for _ in self._plan.checks())
         contracts = sum(1 for _ in self._plan.deployments())
-        console.print(
-            f"Read back: code of {contracts} contracts, {checks} parameters as configured"
-        )
+        say(f"Read back: code of {contracts} contracts, {checks} parameters as configured")
 
     def _write_inputs(self, addresses: dict[str, str]) -> None:
         folder = self._path.with_suffix("") / "verification"
@@ -171,13 +169,13 @@ class Deployment:
     def _report(self, title: str, changed: bool) -> None:
         if changed:
             address = self._runner.addresses.get(title.removeprefix("deploy "), "")
-            console.print(f"  {title} {address}".rstrip(), highlight=False)
+            say(f"  {title} {address}".rstrip())
 
     def _conclude(self) -> None:
         if self._runner.changes == 0:
-            console.print(f"Nothing to do: {self._path} is deployed as configured.")
+            say(f"Nothing to do: {self._path} is deployed as configured.")
             return
-        console.print(
+        say(
             f"{self._runner.changes} steps, {self._executor.gas_used:,} gas. "
             f"Address book: {self._path}"
         )

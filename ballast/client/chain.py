@@ -91,7 +91,6 @@ class Chain:
             self._contracts[key] = self.web3.eth.contract(
                 address=to_checksum_address(address),
                 abi=self.artifacts[name].abi,
-                decode_tuples=True,
             )
         return self._contracts[key]
 
@@ -101,9 +100,13 @@ class Chain:
         """The answer of a view, structs as named tuples."""
         function = self._function(call)
         try:
-            return function.call(block_identifier="latest" if block is None else block)
+            answer = function.call(block_identifier="latest" if block is None else block)
         except ContractLogicError as error:
             raise self._explain(error) from None
+        outputs = function.abi["outputs"]
+        if len(outputs) == 1:
+            return _named(outputs[0], answer)
+        return [_named(part, value) for part, value in zip(outputs, answer, strict=True)]
 
     def batch(self, calls: Sequence[Call]) -> list[Any]:
         """The answers of many views in one request; a refused one answers its ContractError."""

@@ -18,7 +18,7 @@ _BUILT_IN: Abi = [
     {"type": "error", "name": "Error", "inputs": [{"name": "message", "type": "string"}]},
     {"type": "error", "name": "Panic", "inputs": [{"name": "code", "type": "uint256"}]},
 ]
-_LOOKS_LIKE_WAD = 10**12
+_LOOKS_LIKE_WAD = range(10**12, 10**45)
 
 
 class ContractError(Exception):
@@ -80,7 +80,7 @@ def show(value: Any, internal_type: str = "") -> str:
         return str(value)
     if value in (UINT256_MAX, INT256_MAX):
         return "unlimited"
-    return f"{value} ({from_wad(value):f} WAD)" if abs(value) >= _LOOKS_LIKE_WAD else str(value)
+    return f"{value} ({from_wad(value):f} WAD)" if abs(value) in _LOOKS_LIKE_WAD else str(value)
 
 
 def show_instrument(key: int) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +17,9 @@ from typing import Any
 
 from eth_account import Account
 from eth_account.messages import SignableMessage, encode_typed_data
+from eth_keys.exceptions import BadSignature
 from eth_utils.crypto import keccak
+from eth_utils.exceptions import ValidationError
 
 from ballast.client.book import AddressBook, BookError
 from ballast.client.signers import Signer
@@ -42,6 +44,8 @@ _TYPES = {
         {"name": "reduceOnly", "type": "bool"},
     ]
 }
+_DURATION = re.compile(r"([0-9]{1,9})([smhd])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _SIGNATURE = re.compile(r"0x[0-9a-fA-F]{130}")
 
 
@@ -145,7 +149,10 @@ class SignedOrder:
     def signer(self, domain: Domain) -> str:
         """Who signed it, for that Exchange."""
         message = self.order.message(domain)
-        return str(Account.recover_message(message, signature=self.signature))
+        try:
+            return str(Account.recover_message(message, signature=self.signature))
+        except (BadSignature, ValidationError):
+            raise OrderError("signature: it is nobody's") from None
 
 
 def sign_order(order: Order, domain: Domain, signer: Signer) -> SignedOrder:
@@ -153,6 +160,33 @@ def sign_order(order: Order, domain: Domain, signer: Signer) -> SignedOrder:
     if signer.address.lower() != order.account.owner.lower():
         raise OrderError(f"{signer.address} does not own the account {order.account}")
     return SignedOrder(order, signer.sign_typed(order.message(domain)))
+
+
+# ---- Filling ----------------------------------------------------------------------------------
+
+
+def parse_duration(text: str) -> int:
+    """Seconds of "90s", "15m", "1h", "7d"."""
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise OrderError(f"{text!r} is no duration: write 90s, 15m, 1h or 7d")
+    return int(match[1]) * _SECONDS[match[2]]
+
+
+def allocate(makers: Sequence[int], taker: int, wanted: int | None) -> list[int]:
+    """The size of each maker's fill, in their order."""
+    rest = taker if wanted is None else wanted
+    sizes = []
+    for left in makers:
+        sizes.append(min(left, rest))
+        rest -= sizes[-1]
+    if 0 in sizes:
+        raise OrderError("nothing is left to fill of one of the orders")
+    if wanted is not None and rest > 0:
+        raise OrderError(
+            f"the makers' orders have {from_wad(wanted - rest):f} left, not {from_wad(wanted):f}"
+        )
+    return sizes
 
 
 # ---- Files ------------------------------------------------------------------------------------

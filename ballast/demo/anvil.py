@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -14,23 +15,28 @@ from eth_account.signers.local import LocalAccount
 from web3 import HTTPProvider, Web3
 from web3.types import RPCEndpoint
 
+from ballast.client.chain import ChainError
+
 CHAIN_ID = 31337
 MNEMONIC = "test test test test test test test test test test test junk"
 START_SECONDS = 30
 STOP_SECONDS = 5
 
 
-class AnvilError(Exception):
+class AnvilError(ChainError):
     """An anvil that cannot be started, or that does not do as it is told."""
 
 
 class Anvil:
     """A local chain that begins at a time of its own. Use it as a context manager."""
 
-    def __init__(self, time: int, log: Path, accounts: int = 10) -> None:
+    def __init__(
+        self, time: int, log: Path, accounts: int = 10, options: Sequence[str] = ()
+    ) -> None:
         self._time = time
         self._log = log
         self._accounts = accounts
+        self._options = options
         self._process: subprocess.Popen[bytes] | None = None
         self.url = ""
         self.web3 = Web3()
@@ -56,6 +62,7 @@ class Anvil:
         self.url = f"http://127.0.0.1:{port}"
         command = [binary, "--host", "127.0.0.1", "--port", str(port)]
         command += ["--chain-id", str(CHAIN_ID), "--mnemonic", MNEMONIC]
+        command += ["--hardfork", "cancun", *self._options]
         command += ["--accounts", str(self._accounts), "--timestamp", str(self._time)]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(

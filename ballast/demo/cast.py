@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import ROUND_DOWN, Decimal
 
 from eth_account.signers.local import LocalAccount
 
 from ballast.client.signers import KeySigner
 from ballast.codec import AccountId
 from ballast.demo.anvil import dev_account
+from ballast.units import WAD
 
 BTC, ETH = "BTC", "ETH"
 USDC, WETH, WBTC = "USDC", "WETH", "WBTC"
+LOT = WAD // 10**4
 
 
 @dataclass(frozen=True)
@@ -40,10 +42,10 @@ class Funds:
     weth: int = 0
     wbtc: int = 0
 
-    def amounts(self, prices: dict[str, Decimal]) -> dict[str, Decimal]:
-        """Whole tokens by asset, rounded to four decimals; nothing of what is zero."""
+    def amounts(self, prices: Mapping[str, int]) -> dict[str, int]:
+        """Tokens by asset, WAD; nothing of what is zero. Prices in WAD dollars."""
         found = {
-            USDC: Decimal(self.usdc),
+            USDC: self.usdc * WAD,
             WETH: tokens(self.weth, prices[ETH]),
             WBTC: tokens(self.wbtc, prices[BTC]),
         }
@@ -90,9 +92,9 @@ DEALS = (
 BORROWED = 5_000  # dollars that the borrower takes out beyond its cash
 
 
-def tokens(dollars: int, price: Decimal) -> Decimal:
-    """Whole tokens for an amount of dollars, rounded down to four decimals."""
-    return (Decimal(dollars) / price).quantize(Decimal("0.0001"), ROUND_DOWN)
+def tokens(dollars: int, price: int) -> int:
+    """Tokens (WAD) for an amount of dollars, rounded down to four decimals."""
+    return dollars * WAD * WAD // price // LOT * LOT
 
 
 def named(name: str) -> Actor:

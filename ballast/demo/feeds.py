@@ -7,21 +7,20 @@ can use them before, and all become usable in the block of that moment, together
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
-from decimal import Decimal
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ballast.client.chain import Call
 from ballast.client.client import Client
 from ballast.demo.cast import DEPLOYER, PUBLISHERS, USDC
-from ballast.demo.paths import Tick
 from ballast.oracle.mirror import Observation
-from ballast.oracle.reports import Domain, Report
-from ballast.units import BPS, to_units, to_wad
+from ballast.oracle.prices import PriceRow, Quoting, make_report
+from ballast.oracle.reports import Domain, Report, sign
+from ballast.oracle.transport import write_reports
+from ballast.units import BPS, WAD
 
-NOISE_BPS = 5  # how far a publisher is from the path
-WIDTH_BPS = 3  # half-width that a publisher states
-IMPACT_BPS = 4  # half of the spread of a sized order
+NOISE, NOISE_ONE = 5 * 100, BPS * 100  # five basis points by which a publisher is off the path
+SPREAD_BPS = 3  # half-width that a publisher states
 LEAN_BPS = 6  # greatest lean of the perpetual against the index, with the last move
 
 
@@ -32,65 +31,64 @@ class Feeds:
         self._client = client
         self._folder = folder
         self._random = random.Random(seed)
-        self._last: dict[str, Decimal] = {}
+        self._last: dict[str, int] = {}
         quorum = client.book.address("QuorumSource")
         self._domain = Domain(client.book.chain_id, quorum)
 
-    def offer(self, tick: Tick) -> dict[int, tuple[Observation, ...]]:
-        """Publishes a tick; what the sources of each feed will say when its moment comes."""
-        prices = {USDC: Decimal(1), **tick.prices}
+    def offer(self, row: PriceRow) -> dict[int, tuple[Observation, ...]]:
+        """Publishes a row; what the sources of each feed will say when its moment comes."""
+        reports = self._publish(row)
         offered = {}
-        for name, price in prices.items():
+        for name, price in {USDC: WAD, **row.prices}.items():
             entry = self._client.book.underlying(name)
-            reports = self._reports(entry.id, name, price, tick.time)
-            said = {"chainlink": self._answer(name, price, tick.time)}
-            if "quorum" in entry.sources:
-                self._publish(reports)
-                said["quorum"] = joined(reports)
+            said = {"chainlink": self._answer(name, price, row.time)}
+            if entry.id in reports:
+                said["quorum"] = joined(reports[entry.id])
             offered[entry.id] = tuple(said[source] for source in entry.sources)
-        self._last = prices
+        self._last = row.prices
         return offered
 
     # ---- Aggregators ----
 
-    def _answer(self, name: str, price: Decimal, moment: int) -> Observation:
+    def _answer(self, name: str, price: int, moment: int) -> Observation:
         """The owner lets an aggregator answer; what the source makes of it."""
         entry = self._client.book.underlying(name)
         source = self._client.book.address("ChainlinkSource")
         config = self._client.chain.view(Call("ChainlinkSource", source, "feed", (entry.id,)))
-        answer = to_units(price, config.decimals, "floor")
+        unit = 10 ** (18 - config.decimals)
+        answer = price // unit
         call = Call("MockAggregator", config.aggregator, "setRound", (answer, moment, moment))
         self._client.chain.send(DEPLOYER.signer, call)
-        wad = answer * 10 ** (18 - config.decimals)
-        return Observation(wad, wad * config.deviationBps // BPS, moment)
+        return Observation(answer * unit, answer * unit * config.deviationBps // BPS, moment)
 
     # ---- Publishers ----
 
-    def _reports(self, underlying: int, name: str, price: Decimal, moment: int) -> list[Report]:
-        """One report a publisher: the path with a little noise, the perpetual leaning along."""
-        lean = self._lean(name, price)
-        return [self._report(underlying, to_wad(price, "floor"), lean, moment) for _ in PUBLISHERS]
+    def _report(self, row: PriceRow, lean: Mapping[str, int]) -> list[Report]:
+        """One publisher's view of a row: the path with a little noise."""
+        reports = []
+        for name, price in row.prices.items():
+            noisy = price * (NOISE_ONE + self._random.randint(-NOISE, NOISE)) // NOISE_ONE
+            underlying = self._client.book.underlying(name).id
+            quoting = Quoting(SPREAD_BPS, lean[name])
+            reports.append(make_report(underlying, noisy, row.time, quoting))
+        return reports
 
-    def _report(self, underlying: int, price: int, lean: int, moment: int) -> Report:
-        noisy = price * (BPS * 100 + self._random.randint(-NOISE_BPS * 100, NOISE_BPS * 100))
-        seen = noisy // (BPS * 100)
-        return Report(
-            underlying=underlying,
-            price=seen,
-            confidence=seen * WIDTH_BPS // BPS,
-            time=moment,
-            impact_bid=seen * (BPS + lean - IMPACT_BPS) // BPS,
-            impact_ask=seen * (BPS + lean + IMPACT_BPS) // BPS,
-        )
+    def _publish(self, row: PriceRow) -> dict[int, list[Report]]:
+        """Every publisher signs its reports and puts them into the folder; by underlying."""
+        lean = {name: self._lean(name, price) for name, price in row.prices.items()}
+        found: dict[int, list[Report]] = {}
+        for publisher in PUBLISHERS:
+            reports = self._report(row, lean)
+            signed = [sign(report, self._domain, publisher.key.key) for report in reports]
+            write_reports(self._folder, self._domain, signed)
+            for report in reports:
+                found.setdefault(report.underlying, []).append(report)
+        return found
 
-    def _lean(self, name: str, price: Decimal) -> int:
+    def _lean(self, name: str, price: int) -> int:
         """Basis points by which the perpetual trades off the index: after a fall, below it."""
         last = self._last.get(name, price)
-        move = int((price / last - 1) * 1000)
-        return max(-LEAN_BPS, min(LEAN_BPS, move))
-
-    def _publish(self, reports: Sequence[Report]) -> None:
-        raise NotImplementedError
+        return max(-LEAN_BPS, min(LEAN_BPS, (price - last) * 1000 // last))
 
 
 def joined(reports: Sequence[Report]) -> Observation:

@@ -11,6 +11,7 @@ from ballast.client.client import Client
 from ballast.client.events import Event, scan
 from ballast.codec import AccountId, Snapshot
 from ballast.model.clearinghouse import Addresses
+from ballast.model.interest import CashFlow, kept_back
 from ballast.model.margin import Margin
 from ballast.model.replay import Event as ReplayEvent
 from ballast.model.replay import Replay
@@ -110,6 +111,12 @@ class Mirror:
         snapshots = {u: system.feeds.snapshot(u) for u in feeds}
         margins = {account: system.house.margin(account, 0) for account in self.accounts}
         return Prediction(snapshots, margins)
+
+    def pending_reserve(self, now: int) -> int:
+        """What debtors were charged since the last accrual and lenders do not get, WAD."""
+        state = self._replay.state
+        flow = CashFlow(*state.interest.indices_at(now))
+        return kept_back(state.interest, state.totals, flow)
 
     def differences(self) -> list[str]:
         """The accounts whose words on the chain are not those of the replayed events."""

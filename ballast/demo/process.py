@@ -15,13 +15,14 @@ from eth_account import Account
 
 from ballast.client.signers import PASSPHRASE_VARIABLE
 from ballast.demo.cast import Actor
+from ballast.keeper.loop import KeeperError
 
 START_SECONDS = 60
 STOP_SECONDS = 10
 READY = "watching"
 
 
-class KeeperFailedError(Exception):
+class KeeperFailedError(KeeperError):
     """A keeper that ended, or never began; the message has its last words."""
 
 

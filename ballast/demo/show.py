@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from ballast.demo.paths import Tick
 from ballast.demo.run import Result, Row
+from ballast.oracle.prices import PriceRow
 from ballast.units import WAD
 
 
@@ -30,11 +30,18 @@ class Screen:
         self._task = self.progress.add_task("price path", total=ticks)
 
     def say(self, line: str) -> None:
-        self.console.print(f"  {line}", style="dim", highlight=False, markup=False)
+        self.console.print(
+            f"      {line}",
+            style="dim",
+            highlight=False,
+            markup=False,
+            no_wrap=True,
+            overflow="ellipsis",
+        )
 
-    def tick(self, number: int, tick: Tick, liquidated: Sequence[str]) -> None:
+    def tick(self, number: int, tick: PriceRow, liquidated: Sequence[str]) -> None:
         moment = datetime.fromtimestamp(tick.time, UTC).strftime("%Y-%m-%d %H:%M")
-        prices = "  ".join(f"{name} {price:>10,.2f}" for name, price in tick.prices.items())
+        prices = "  ".join(f"{name} {price / WAD:>10,.2f}" for name, price in tick.prices.items())
         line = f"[{number:>3}] {moment}  {prices}"
         if liquidated:
             line += "  liquidated: " + ", ".join(liquidated)
@@ -49,8 +56,8 @@ def show_result(console: Console, result: Result) -> None:
     console.print(_table(result.rows))
     console.print(
         f"{result.liquidations} liquidations of {result.accounts} accounts: "
-        f"the keeper earned {_money(result.reward)} USDC, the insurance "
-        f"{_money(result.insurance)}; trading fees {_money(result.fees)}",
+        f"the keeper earned {_money(result.reward)} USDC by them, the insurance account has "
+        f"{_money(result.insurance)}, the fee account {_money(result.fees)}",
         highlight=False,
     )
     for problem in result.problems:

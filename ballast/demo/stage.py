@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
 
 from ballast.client.chain import Call
 from ballast.client.client import Client
@@ -23,7 +22,7 @@ from ballast.demo.cast import (
     named,
     tokens,
 )
-from ballast.units import BPS, WAD, to_units, to_wad
+from ballast.units import BPS, WAD
 
 SPREAD_BPS = 2  # how far from mark the market maker quotes
 SLIPPAGE_BPS = 50  # how far from mark a taker's limit is
@@ -32,9 +31,9 @@ ORDER_SECONDS = 3600
 
 
 class Stage:
-    """A deployed system and the prices that amounts in dollars are converted at."""
+    """A deployed system, and the prices (WAD) at which dollars become tokens."""
 
-    def __init__(self, client: Client, prices: Mapping[str, Decimal]) -> None:
+    def __init__(self, client: Client, prices: Mapping[str, int]) -> None:
         self.client = client
         self._prices = dict(prices)
         self._sequence = 0
@@ -46,7 +45,7 @@ class Stage:
         for actor in PARTICIPANTS:
             for asset, amount in FUNDS[actor.name].amounts(self._prices).items():
                 entry = self.client.book.asset(asset)
-                units = to_units(amount, entry.decimals)
+                units = amount // 10 ** (18 - entry.decimals)
                 mint = Call("TestToken", entry.token, "mint", (actor.signer.address, units))
                 self.client.chain.send(DEPLOYER.signer, mint)
                 self.client.clearinghouse.deposit(actor.signer, actor.account, entry, units)
@@ -71,7 +70,7 @@ class Stage:
         taker = named(deal.taker)
         instrument = self.client.book.instrument(deal.instrument)
         symbol = self.client.book.underlying_name(self.client.book.underlying_of(instrument))
-        amount = to_wad(tokens(abs(deal.dollars), self._prices[symbol]))
+        amount = tokens(abs(deal.dollars), self._prices[symbol])
         size = amount if deal.dollars > 0 else -amount
         fair = self._fair_price(instrument)
         price = _away(fair, SPREAD_BPS, size > 0)

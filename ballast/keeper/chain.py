@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Protocol
 
 from ballast.client.book import BookError
@@ -16,8 +17,10 @@ from ballast.client.signers import Signer
 from ballast.codec import AccountId, Snapshot
 from ballast.keeper.accounts import Cursor
 from ballast.keeper.decide import AccountView, FeedView, Refresh, World
+from ballast.keeper.prices import Quorum, ReportFolder
 from ballast.model.margin import LiquidationTerms
 from ballast.oracle.mirror import FeedConfig, FeedState, Observation, ScanRange, Suspicion
+from ballast.oracle.reports import Domain
 
 HEALTH_CHUNK = 40
 
@@ -35,6 +38,23 @@ class NoReports:
 
     def update(self, _underlying: int, _now: int, _max_age: int) -> bytes:
         return b""
+
+
+def read_quorum(client: Client) -> Quorum:
+    """The publishers that the chain knows at this moment."""
+    address = client.book.address("QuorumSource")
+    views = ("publishers", "threshold")
+    calls = [Call("QuorumSource", address, view) for view in views]
+    publishers, threshold = (_required(answer) for answer in client.chain.batch(calls))
+    return Quorum(frozenset(str(one).lower() for one in publishers), int(threshold))
+
+
+def open_reports(client: Client, folder: Path | None) -> Reports:
+    """The reports of a folder, or none."""
+    if folder is None:
+        return NoReports()
+    domain = Domain(client.book.chain_id, client.book.address("QuorumSource"))
+    return ReportFolder(folder, domain, lambda: read_quorum(client))
 
 
 class Logs:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -113,6 +113,17 @@ def _price(text: str, column: str, at: str) -> int:
     if price <= 0:
         raise PricesError(f"{at}, column {column}: {text!r} is no price")
     return price
+
+
+def schedule(
+    rows: list[PriceRow], interval: float | None, speed: float
+) -> Iterator[tuple[PriceRow, float]]:
+    """Each row and how many seconds to wait before it."""
+    before = rows[0].time
+    for number, row in enumerate(rows):
+        own = (row.time - before) / speed
+        yield row, own if interval is None else (interval if number else 0)
+        before = row.time
 
 
 def make_report(underlying: int, price: int, time: int, quoting: Quoting) -> Report:

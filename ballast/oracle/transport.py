@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from eth_account import Account
+from eth_keys.exceptions import BadSignature
+from eth_utils.exceptions import ValidationError as EthValidationError
 
 from ballast.fields import FieldError, Fields
 from ballast.oracle.reports import Domain, Report, SignedReport
@@ -36,11 +38,12 @@ def write_reports(folder: Path, domain: Domain, reports: Sequence[SignedReport])
     return path
 
 
-def read_reports(folder: Path, domain: Domain) -> list[SignedReport]:
-    """The newest reports of every signer, signatures checked. Files that mean nothing are skipped:
-    a stranger's rubbish must not stop a keeper."""
+def read_reports(folder: Path, domain: Domain, now: int | None = None) -> list[SignedReport]:
+    """The newest reports of every signer, signatures checked; none that is dated after `now`, which
+    a chain would refuse. Files that mean nothing are skipped: a stranger's rubbish must not stop a
+    keeper."""
     found: list[SignedReport] = []
-    for files in _files(folder).values():
+    for files in _files(folder, now).values():
         for path in reversed(files):
             try:
                 reports = _from_json(json.loads(path.read_text()), domain)
@@ -51,11 +54,12 @@ def read_reports(folder: Path, domain: Domain) -> list[SignedReport]:
     return found
 
 
-def _files(folder: Path) -> dict[str, list[Path]]:
-    """The files of each signer, oldest first."""
+def _files(folder: Path, now: int | None = None) -> dict[str, list[Path]]:
+    """The files of each signer up to a time, oldest first."""
     found: dict[str, list[tuple[int, Path]]] = {}
     for path in folder.glob("0x*.json"):
-        if match := _NAME.fullmatch(path.name):
+        match = _NAME.fullmatch(path.name)
+        if match and (now is None or int(match[2]) <= now):
             found.setdefault(match[1].lower(), []).append((int(match[2]), path))
     return {signer: [path for _, path in sorted(files)] for signer, files in found.items()}
 
@@ -108,11 +112,19 @@ def _report(fields: Fields, signer: str, domain: Domain) -> SignedReport:
     if not _SIGNATURE.fullmatch(text):
         raise fields.refuse("signature", "64 bytes in hex")
     signature = bytes.fromhex(text[2:])
-    recovered = Account.recover_message(report.message(domain), signature=expand(signature))
-    if recovered.lower() != signer.lower():
+    if _recover(report, domain, signature) != signer.lower():
         raise fields.refuse("signature", f"made by {signer}")
     report.pack()
     return SignedReport(report, signer, signature)
+
+
+def _recover(report: Report, domain: Domain, signature: bytes) -> str:
+    """Who signed a report, in small letters; empty if nobody can have."""
+    try:
+        found = Account.recover_message(report.message(domain), signature=expand(signature))
+    except (BadSignature, EthValidationError):
+        return ""
+    return str(found).lower()
 
 
 def expand(signature: bytes) -> bytes:

@@ -260,8 +260,9 @@ contract JointScenarioEngine is IRiskEngine, RiskParameters {
     }
 
     /// @dev A tail moves underlying u by min(|m|, θ·R_u), all in one direction. While θ·R_u ≤ 33 %, the smallest |m|,
-    /// that is θ·R_u for every u and every tail: θ times an end of the core, hence at most L_same. So the tails need
-    /// computing only if some range is wider.
+    /// that is θ·R_u for every u and every tail: θ times an end of the core, so at most 0.9·L_same. (θ·R_u rounded up
+    /// adds at most 1e-8·|X_u|, which is less than a thousandth of L_dec, as ranges count 1e-4: max(L_same, L_dec) is
+    /// never exceeded.) So the tails need computing only if some range is wider.
     function _isWide(Exposure e) private pure returns (bool) {
         return FixedPointMathLib.max(e.rangeMaintenance(), e.rangeInitial()) > Scenarios.WIDEST_WITHOUT_TAILS;
     }

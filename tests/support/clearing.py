@@ -5,8 +5,8 @@
     world.trade(taker, maker, ETH_PERP, 2)
 
 A call that succeeds must do the same to both, to the wei; one that fails must fail with the same
-error and values. The model's prices and margins are asked of the contracts here: what those answer
-is tested elsewhere.
+error and values. The model's prices and margins are asked of the contracts, unless the world is
+`exact`: then the mirrors of the oracle and of the risk engine answer, and are compared too.
 """
 
 from __future__ import annotations
@@ -24,13 +24,16 @@ from eth_utils.crypto import keccak
 
 from ballast.codec import AccountId, Collateral, Perp, Snapshot, decode_positions
 from ballast.codec import Instrument as Key
-from ballast.model.clearinghouse import Addresses, Clearinghouse
+from ballast.model.clearinghouse import Addresses
 from ballast.model.exchange import Exchange, Order, SignedOrder
 from ballast.model.interest import kept_back
 from ballast.model.liquidator import Liquidator
-from ballast.model.margin import LiquidationTerms, Margin
+from ballast.model.margin import Engine, LiquidationTerms, Margin
 from ballast.model.refusal import Refused
-from ballast.oracle.mirror import FeedConfig
+from ballast.model.system import System
+from ballast.oracle.mirror import FeedConfig, Observation
+from ballast.risk.joint_scenario import JointScenarioEngine
+from ballast.risk.parameters import AssetRisk, Parameters, UnderlyingRisk
 from ballast.units import WAD
 from tests.support.artefacts import Artefacts, compile_standard_json
 from tests.support.revm import DEPLOYER, Evm, Log, Reverted, RevmContract
@@ -102,6 +105,17 @@ class ContractPrices:
         return Snapshot.decode(self.contract.snapshot(underlying))
 
 
+RISK = UnderlyingRisk(2, 100, 200, 30, 50, 1000, 30, 6000)
+HAIRCUT, EXTRA_HAIRCUT = 200, 300
+PARAMETERS = Parameters(
+    {underlying: RISK for underlying in (ETH, BTC)},
+    {
+        WETH: AssetRisk(ETH, 18, HAIRCUT, EXTRA_HAIRCUT),
+        WBTC: AssetRisk(BTC, 8, HAIRCUT, EXTRA_HAIRCUT),
+    },
+)
+
+
 class ClearingWorld:
     """Clearinghouse, Exchange, Liquidator, OracleAdapter and one engine, and the model of them."""
 
@@ -111,10 +125,12 @@ class ClearingWorld:
         *,
         fees: tuple[int, int] = (0, 0),
         chain_id: int = CHAIN_ID,
+        exact: bool = False,
     ) -> None:
+        self.exact = exact
         self.evm = Evm(artefacts(), chain_id=chain_id)
         self._lane = 0
-        self.logs: list[tuple[int, Log]] = []
+        self.transactions: list[tuple[int, list[Log]]] = []
         self._nonce = 0
         self._keys: dict[str, bytes] = {}
         self._deploy(cash_token)
@@ -175,14 +191,12 @@ class ClearingWorld:
             exchange=self.exchange.address,
             liquidator=self.liquidator.address,
         )
-        self.model = Clearinghouse(
-            addresses,
-            ContractPrices(self.oracle),
-            (self.tokens[CASH].address, 6),
-            self.fee_account,
-            self.insurance_account,
-            now=self.evm.time,
-        )
+        cash = (self.tokens[CASH].address, 6)
+        accounts = (self.fee_account, self.insurance_account)
+        self.system = System(addresses, cash, *accounts, now=self.now, block=self.evm.number)
+        if not self.exact:
+            self.system.house.prices = ContractPrices(self.oracle)
+        self.model = self.system.house
         self.model_exchange = Exchange(self.model)
         self.model_liquidator = Liquidator(self.model)
 
@@ -196,9 +210,9 @@ class ClearingWorld:
                 source_max_age=3600,
             )
             self.oracle.configureFeed(underlying, config.as_tuple())
+            self.system.feeds.configure(underlying, config)
             self.set_price(underlying, price)
-            risk = (2, 100, 200, 30, 50, 1000, 30, 6000, 0)
-            self.engine.setUnderlying(underlying, risk)
+            self.engine.setUnderlying(underlying, RISK.as_tuple())
             self._note_logs()
             self.list_market(underlying)
             self.set_market_cap(underlying, UNLIMITED)
@@ -206,7 +220,7 @@ class ClearingWorld:
         for underlying, token, decimals in ((ETH, WETH, 18), (BTC, WBTC, 8)):
             self.register_asset(self.tokens[token], decimals, underlying)
             self.set_asset_cap(token, 10 ** (decimals + 9))
-            self.engine.setAsset(token, 200, 300)
+            self.engine.setAsset(token, HAIRCUT, EXTRA_HAIRCUT)
 
     # ---- Actors and time ------------------------------------------------------------------------
 
@@ -226,19 +240,31 @@ class ClearingWorld:
     def advance(self, seconds: int = SECONDS) -> None:
         """Begin a later block."""
         self.evm.advance(seconds)
-        self.model.now = self.evm.time
+        self.system.begin_block(self.evm.time, self.evm.number)
 
     def set_price(self, underlying: int, price: float, premium: float = 0) -> None:
         """Have a price accepted, in a later block. The impact prices lie at the premium."""
         self.advance()
+        self.refresh(underlying, price, premium)
+        assert self.oracle.snapshot(underlying) >> 188 == units(price) // 10**6
+
+    def refresh(self, underlying: int, price: float, premium: float = 0) -> None:
+        """Let both sources report a price now, and refresh."""
         self.oracle.refresh([self.update(underlying, price, premium)])
         self._note_logs()
+        if self.exact:
+            usd, edge = units(price), units(price) + units(price * premium)
+            seen = Observation(usd, 0, self.now, edge, edge)
+            self.system.refresh([(underlying, [seen, seen])])
+        else:
+            self._follow_funding()
+        self.check()
+
+    def _follow_funding(self) -> None:
         for log in self.evm.logs:
             if log.name == "FundingUpdated":
-                rate = log.args["ratePerSecond"]
+                underlying, rate = log.args["underlying"], log.args["ratePerSecond"]
                 self.model.set_funding_rate(self.oracle.address, underlying, rate)
-        assert self.oracle.snapshot(underlying) >> 188 == units(price) // 10**6
-        self.check()
 
     def update(self, underlying: int, price: float, premium: float = 0) -> tuple[int, list[bytes]]:
         """Data for a refresh: both sources report the price now."""
@@ -269,7 +295,8 @@ class ClearingWorld:
         return answer if answer is not None else expected
 
     def _note_logs(self) -> None:
-        self.logs.extend((self.now, log) for log in self.evm.logs)
+        if logs := self.evm.logs:
+            self.transactions.append((self.now, logs))
 
     def mint(self, token: int, holder: str, amount: int) -> None:
         """Give a holder tokens, all allowed to the Clearinghouse."""
@@ -280,7 +307,9 @@ class ClearingWorld:
 
     def donate(self, token: int, amount: int) -> None:
         """Send tokens to the Clearinghouse without a word."""
-        self.mint(token, self.house.address, amount)
+        contract = self.tokens[token]
+        contract.mint(self.house, amount)
+        self.model.state.mint(contract.address, self.house.address, amount)
 
     def fund(self, account: AccountId, cash: float = 0, **amounts: float) -> None:
         """Mint and deposit: cash, and WETH or WBTC by `weth` and `wbtc`."""
@@ -363,8 +392,13 @@ class ClearingWorld:
     def register_engine(self, engine: RevmContract) -> int:
         return self.both(
             lambda: self.house.registerEngine(engine),
-            lambda: self.model.register_engine(ContractEngine(engine)),
+            lambda: self.model.register_engine(self._modelled(engine)),
         )
+
+    def _modelled(self, engine: RevmContract) -> Engine:
+        if self.exact:
+            return JointScenarioEngine(self.system.feeds, PARAMETERS)
+        return ContractEngine(engine)
 
     def set_fees(self, instrument: int, maker: int, taker: int) -> None:
         self.both(
@@ -524,6 +558,12 @@ class ClearingWorld:
         self._check_totals()
         self._check_markets()
         self._check_custody()
+        if self.exact:
+            self._check_prices()
+
+    def _check_prices(self) -> None:
+        for underlying, state in self.system.feeds.states.items():
+            assert state.snapshot.encode() == self.oracle.snapshot(underlying), "I10 snapshot"
 
     def _check_accounts(self) -> None:
         for account, stored in self.model.state.accounts.items():

@@ -128,11 +128,7 @@ def test_not_in_the_block_of_its_last_check(
 ) -> None:
     world.advance(60)
     world.trade(account, world.account("maker"), 0.001)
-    world.oracle.refresh([world.update(ETH, 1750)])
-    for log in world.evm.logs:
-        if log.name == "FundingUpdated":
-            rate = log.args["ratePerSecond"]
-            world.model.set_funding_rate(world.oracle.address, ETH, rate)
+    world.refresh(ETH, 1750)
     with reverts("Clearinghouse_CheckedInThisBlock", account.value):
         world.liquidate(account, keeper)
     world.advance()

@@ -1,0 +1,1 @@
+"""Figures that matter, measured on a chain."""

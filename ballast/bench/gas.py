@@ -1,0 +1,132 @@
+"""The gas of every road that users pay for, each with its preconditions (docs/specification.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from ballast.bench.profile import execution_gas, profile
+from ballast.bench.stage import Stage, account_of
+from ballast.client.chain import Receipt
+from ballast.units import WAD
+
+ETH_START, ETH_FALLEN, BTC_START = 2500, 2240, 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A road: its target, the closest peer's figures (rule-based, portfolio), what holds before."""
+
+    key: str
+    target: int
+    peer: str
+    preconditions: str
+
+
+ROWS = (
+    Row("cash_deposit_first", 85_000, "236,953", "new account; the Clearinghouse holds cash"),
+    Row("cash_deposit_repeat", 65_000, "139,698", "the account holds cash"),
+    Row("collateral_deposit_first", 105_000, "239,662", "new account; WETH held for others"),
+    Row("collateral_deposit_repeat", 68_000, "164,200", "the account holds WETH"),
+    Row(
+        "perp_open_1x1",
+        200_000,
+        "1,152,295 / 1,658,951",
+        "both accounts hold cash only; new lanes; others hold positions in the market; funding and "
+        "fees not zero; prices fresh",
+    ),
+    Row(
+        "perp_increase_1x1",
+        130_000,
+        "1,029,403 / 1,517,203",
+        "both accounts hold the perpetual; used lanes; open interest grows",
+    ),
+    Row(
+        "im_view_linear",
+        40_000,
+        "-",
+        "view of a BTC perpetual, WETH and WBTC with cash; execution only, all cold",
+    ),
+    Row(
+        "liquidate_perp",
+        120_000,
+        "1,143,612 / 1,635,206",
+        "unflagged account of one perpetual; the liquidator holds cash only; full assessment",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Gas of a road, and where it goes."""
+
+    row: Row
+    gas: int
+    parts: dict[str, int]
+
+
+def measure(stage: Stage, say: Callable[[str], None] = lambda key: None) -> list[Measured]:
+    """Walk every road once."""
+    found = []
+    rows = {row.key: row for row in ROWS}
+    for key, gas, parts in _roads(stage):
+        say(key)
+        found.append(Measured(rows.pop(key), gas, parts))
+    if rows:
+        raise RuntimeError(f"not measured: {', '.join(rows)}")
+    return found
+
+
+Road = tuple[str, int, dict[str, int]]
+
+
+def _roads(stage: Stage) -> Iterator[Road]:
+    for index in (1, 2):  # the fee and the insurance account
+        stage.deposit(stage.deployer, "USDC", 1, index)
+    yield from _deposits(stage)
+    yield from _trades(stage)
+    yield from _assessments(stage)
+
+
+def _transaction(stage: Stage, key: str, receipt: Receipt) -> Road:
+    return key, receipt.gas_used, profile(stage.trace(receipt), receipt.gas_used)
+
+
+def _deposits(stage: Stage) -> Iterator[Road]:
+    taker, holder = stage.person("taker"), stage.person("holder")
+    yield _transaction(stage, "cash_deposit_first", stage.deposit(taker, "USDC", 6_000))
+    yield _transaction(stage, "cash_deposit_repeat", stage.deposit(taker, "USDC", 4_000))
+    stage.deposit(stage.deployer, "WETH", 1, index=3)
+    yield _transaction(stage, "collateral_deposit_first", stage.deposit(holder, "WETH", 10))
+    yield _transaction(stage, "collateral_deposit_repeat", stage.deposit(holder, "WETH", 10))
+
+
+def _trades(stage: Stage) -> Iterator[Road]:
+    taker, maker, holder = (stage.person(name) for name in ("taker", "maker", "holder"))
+    for signer in (maker, stage.deployer):
+        stage.deposit(signer, "USDC", 1_000_000)
+    stage.deposit(holder, "USDC", 50_000)
+    for _ in range(2):  # the second sample of the premium is the first with an interval to weigh
+        stage.refresh({"ETH": ETH_START, "BTC": BTC_START})
+    stage.trade(holder, stage.deployer, "ETH-PERP", WAD, 1)
+    opened = stage.trade(taker, maker, "ETH-PERP", WAD, 1)
+    yield _transaction(stage, "perp_open_1x1", opened)
+    increased = stage.trade(taker, maker, "ETH-PERP", WAD, 2)
+    yield _transaction(stage, "perp_increase_1x1", increased)
+
+
+def _assessments(stage: Stage) -> Iterator[Road]:
+    holder, liquidator = stage.person("bookkeeper"), stage.person("liquidator")
+    stage.deposit(holder, "USDC", 50_000)
+    stage.deposit(holder, "WETH", 10)
+    stage.deposit(holder, "WBTC", 1)
+    stage.trade(holder, stage.deployer, "BTC-PERP", WAD, 2)
+    trace = stage.trace_view("Clearinghouse", "margin", (bytes(account_of(holder)), 0))
+    yield "im_view_linear", execution_gas(trace), profile(trace)
+
+    taker, maker = stage.person("taker"), stage.person("maker")
+    stage.deposit(liquidator, "USDC", 1_000_000)
+    stage.trade(taker, maker, "ETH-PERP", 13 * WAD, 3)
+    stage.refresh({"ETH": ETH_FALLEN})
+    call = stage.client.liquidate(liquidator, account_of(taker), account_of(liquidator))
+    yield _transaction(stage, "liquidate_perp", call)

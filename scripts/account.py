@@ -1,0 +1,361 @@
+"""What a trader does: money in and out, orders, and how an account stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+from ape.cli import ConnectedProviderCommand, account_option
+
+from ballast.client.book import AssetEntry
+from ballast.client.chain import Call, Receipt
+from ballast.client.client import Client
+from ballast.client.events import receipt_events
+from ballast.client.oracle import PriceUpdate
+from ballast.client.orders import (
+    Order,
+    SignedOrder,
+    allocate,
+    load_order,
+    make_nonce,
+    parse_duration,
+    random_lane,
+    save_order,
+    sign_order,
+    split_nonce,
+)
+from ballast.codec import AccountId, Instrument
+from ballast.units import BPS, UnitsError, from_wad, to_units, to_wad
+from scripts._shared import (
+    ApeSigner,
+    console,
+    deployments_option,
+    open_client,
+    readable,
+    say,
+)
+from scripts._show import show_account
+
+index_option = click.option(
+    "--index", type=click.IntRange(0), default=0, help="Index of your account (0 is the default)."
+)
+
+
+@click.group()
+def cli() -> None:
+    """Deposit, withdraw, transfer, trade, and see how an account stands.
+
+    Accounts are named OWNER or OWNER/INDEX; instruments ETH-PERP or WETH; amounts are in whole
+    tokens, prices in cash.
+    """
+
+
+def connected(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options that all commands share."""
+    return account_option()(deployments_option(readable(command)))
+
+
+# ---- Money ------------------------------------------------------------------------------------
+
+
+@cli.command(cls=ConnectedProviderCommand)
+@click.argument("asset")
+@click.argument("amount")
+@click.option("--to", help="Account to credit; by default your own.")
+@click.option("--mint", is_flag=True, help="Mint the tokens first (test tokens only).")
+@index_option
+@connected
+def deposit(
+    account: Any,
+    provider: Any,
+    deployments: Path,
+    *,
+    asset: str,
+    amount: str,
+    to: str | None,
+    mint: bool,
+    index: int,
+) -> None:
+    """Deposit AMOUNT of ASSET; approves the token where needed."""
+    client, signer = open_client(provider, deployments), ApeSigner(account, provider)
+    entry = client.book.asset(asset)
+    units = units_of(amount, entry, asset)
+    target = AccountId.parse(to) if to else AccountId.make(signer.address, index)
+    if mint:
+        if not entry.test:
+            raise click.UsageError(f"{asset} is no test token: it cannot be minted")
+        client.chain.send(signer, Call("TestToken", entry.token, "mint", (signer.address, units)))
+    receipt = client.clearinghouse.deposit(signer, target, entry, units)
+    _done(receipt, f"deposited {amount} {asset} into {target}")
+
+
+@cli.command(cls=ConnectedProviderCommand)
+@click.argument("asset")
+@click.argument("amount")
+@click.option("--to", help="Address that gets the tokens; by default your own.")
+@index_option
+@connected
+def withdraw(
+    account: Any,
+    provider: Any,
+    deployments: Path,
+    *,
+    asset: str,
+    amount: str,
+    to: str | None,
+    index: int,
+) -> None:
+    """Withdraw AMOUNT of ASSET; what is left must cover the account's margin."""
+    client, signer = open_client(provider, deployments), ApeSigner(account, provider)
+    entry = client.book.asset(asset)
+    source = AccountId.make(signer.address, index)
+    receiver = to or signer.address
+    units = units_of(amount, entry, asset)
+    receipt = client.clearinghouse.withdraw(signer, source, entry, units, receiver)
+    _done(receipt, f"withdrew {amount} {asset} to {receiver}")
+
+
+@cli.command(cls=ConnectedProviderCommand)
+@click.argument("asset")
+@click.argument("amount")
+@click.argument("to")
+@index_option
+@connected
+def transfer(
+    account: Any, provider: Any, deployments: Path, *, asset: str, amount: str, to: str, index: int
+) -> None:
+    """Move AMOUNT of ASSET from your account to the account TO."""
+    client, signer = open_client(provider, deployments), ApeSigner(account, provider)
+    entry = client.book.asset(asset)
+    source, target = AccountId.make(signer.address, index), AccountId.parse(to)
+    units = units_of(amount, entry, asset)
+    receipt = client.clearinghouse.transfer(signer, source, target, entry, units)
+    _done(receipt, f"moved {amount} {asset} from {source} to {target}")
+
+
+@cli.command(cls=ConnectedProviderCommand)
+@index_option
+@connected
+def settle(account: Any, provider: Any, deployments: Path, *, index: int) -> None:
+    """Turn the unrealised profit and loss of your perpetuals into cash."""
+    client, signer = open_client(provider, deployments), ApeSigner(account, provider)
+    receipt = client.clearinghouse.settle(signer, AccountId.make(signer.address, index))
+    _done(receipt, "settled to mark")
+
+
+@cli.command(cls=ConnectedProviderCommand)
+@click.argument("who")
+@deployments_option
+@readable
+def status(provider: Any, deployments: Path, who: str) -> None:
+    """Show how the account WHO (OWNER or OWNER/INDEX) stands."""
+    client = open_client(provider, deployments)
+    console.print(show_account(client, AccountId.parse(who)))
+
+
+# ---- Orders -----------------------------------------------------------------------------------
+
+
+@cli.command(cls=ConnectedProviderCommand)
+@click.argument("instrument")
+@click.argument("side", type=click.Choice(["buy", "sell"]))
+@click.argument("size")
+@click.argument("price")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True)
+@click.option("--expires", default="1h", help="How long the order lives: 90s, 15m, 1h, 7d.")
+@click.option("--lane", type=int, help="Lane to use; a new one by default.")
+@click.option("--sequence", type=int, help="Sequence in the lane; by default one that replaces.")
+@click.option("--max-fee-bps", default="10", help="Greatest fee, 1e-4 of the value traded.")
+@click.option("--min-health", default="0", help="E/MM that you must have after a fill.")
+@click.option("--reduce-only", is_flag=True, help="Only shrink the position.")
+@index_option
+@connected
+def sign(
+    account: Any,
+    provider: Any,
+    deployments: Path,
+    *,
+    instrument: str,
+    side: str,
+    size: str,
+    price: str,
+    out: Path,
+    expires: str,
+    lane: int | None,
+    sequence: int | None,
+    max_fee_bps: str,
+    min_health: str,
+    reduce_only: bool,
+    index: int,
+) -> None:
+    """Sign an order to buy or sell SIZE of INSTRUMENT at PRICE or better, and write it to a file.
+
+    Signing costs nothing. An order in a lane that is used replaces the order before in it.
+    """
+    client, signer = open_client(provider, deployments), ApeSigner(account, provider)
+    owner = AccountId.make(signer.address, index)
+    order = Order(
+        account=owner,
+        instrument=client.book.instrument(instrument),
+        size=to_wad(size) if side == "buy" else -to_wad(size),
+        limit_price=to_wad(price),
+        nonce=_nonce(client, owner, lane, sequence),
+        expiry=client.chain.time + parse_duration(expires),
+        max_fee=to_wad(max_fee_bps) // BPS,
+        min_health=to_wad(min_health),
+        reduce_only=reduce_only,
+    )
+    signed = sign_order(order, client.exchange.domain, signer)
+    save_order(out, signed, client.exchange.domain, client.book)
+    say(f"{side} {size} {instrument} at {price} by {owner}: {out}")
+
+
+@cli.command(cls=ConnectedProviderCommand)
+@click.argument("orders", nargs=-1, type=click.Path(exists=True, path_type=Path), required=True)
+@click.option("--size", help="Size to fill; by default as much as both sides allow.")
+@click.option("--dry-run", is_flag=True, help="Only say whether it would pass, and its gas.")
+@index_option
+@connected
+def fill(
+    account: Any,
+    provider: Any,
+    deployments: Path,
+    *,
+    orders: Sequence[Path],
+    size: str | None,
+    dry_run: bool,
+    index: int,
+) -> None:
+    """Fill orders against each other: ORDERS is the taker's file and then the makers'.
+
+    With one file you are the taker yourself, at that order's price.
+    """
+    client, signer = open_client(provider, deployments), ApeSigner(account, provider)
+    loaded = [load_order(path, client.exchange.domain, client.book) for path in orders]
+    wanted = to_wad(size) if size else None
+    if len(loaded) == 1:
+        loaded.insert(0, _opposite(client, signer, loaded[0], wanted, index))
+    taker, makers = loaded[0], loaded[1:]
+    sizes = allocate(
+        [_left(client, maker.order) for maker in makers], _left(client, taker.order), wanted
+    )
+    updates = _stale(client, taker.order.instrument)
+    call = client.exchange.settle_call(taker, makers, sizes, updates)
+    if dry_run:
+        gas = client.chain.simulate(call, signer.address)
+        say(f"would fill {from_wad(sum(sizes)):f} for {gas:,} gas; nothing was sent")
+        return
+    receipt = client.chain.send(signer, call)
+    _done(receipt, f"filled {from_wad(sum(sizes)):f}")
+    _show_fills(client, receipt)
+
+
+@cli.command(cls=ConnectedProviderCommand)
+@click.argument("order", type=click.Path(exists=True, path_type=Path), required=False)
+@click.option("--lane", type=int, help="Lane to cancel, instead of an order file.")
+@click.option("--sequence", type=int, help="Last sequence to cancel; by default the lane's own.")
+@index_option
+@connected
+def cancel(
+    account: Any,
+    provider: Any,
+    deployments: Path,
+    *,
+    order: Path | None,
+    lane: int | None,
+    sequence: int | None,
+    index: int,
+) -> None:
+    """Cancel the order of a file, or what a lane holds."""
+    client, signer = open_client(provider, deployments), ApeSigner(account, provider)
+    if (order is None) == (lane is None):
+        raise click.UsageError("name an order file or --lane, and not both")
+    owner = AccountId.make(signer.address, index)
+    if order is not None:
+        loaded = load_order(order, client.exchange.domain, client.book).order
+        owner, nonce = loaded.account, loaded.nonce
+    else:
+        assert lane is not None
+        current = client.exchange.lane(owner, lane).sequence if sequence is None else sequence
+        nonce = make_nonce(lane, current)
+    receipt = client.exchange.cancel(signer, owner, nonce)
+    _done(receipt, f"cancelled lane {split_nonce(nonce)[0]} up to sequence {split_nonce(nonce)[1]}")
+
+
+# ---- Helpers ----------------------------------------------------------------------------------
+
+
+def units_of(amount: str, entry: AssetEntry, name: str) -> int:
+    """Smallest units of an amount that somebody typed."""
+    try:
+        units = to_units(amount, entry.decimals)
+    except UnitsError:
+        raise click.UsageError(
+            f"{amount!r} is no amount of {name}, which has {entry.decimals} decimals"
+        ) from None
+    if units <= 0:
+        raise click.UsageError(f"{amount!r} is not over zero")
+    return units
+
+
+def _nonce(client: Client, owner: AccountId, lane: int | None, sequence: int | None) -> int:
+    chosen = random_lane() if lane is None else lane
+    if sequence is not None or lane is None:
+        return make_nonce(chosen, sequence or 0)
+    return make_nonce(chosen, client.exchange.lane(owner, chosen).next_sequence)
+
+
+def _left(client: Client, order: Order) -> int:
+    """What is left of an order."""
+    lane, sequence = split_nonce(order.nonce)
+    stored = client.exchange.lane(order.account, lane)
+    filled = stored.filled if stored.sequence == sequence else 0
+    return max(0, abs(order.size) - filled)
+
+
+def _opposite(
+    client: Client, signer: ApeSigner, maker: SignedOrder, wanted: int | None, index: int
+) -> SignedOrder:
+    """An order of the signer's that takes all of a maker's order, or a part of it."""
+    size = wanted or _left(client, maker.order)
+    order = replace(
+        maker.order,
+        account=AccountId.make(signer.address, index),
+        size=-size if maker.order.size > 0 else size,
+        nonce=make_nonce(random_lane(), 0),
+        max_fee=client.exchange.fees(maker.order.instrument)[1],
+        min_health=0,
+        reduce_only=False,
+    )
+    return sign_order(order, client.exchange.domain, signer)
+
+
+def _stale(client: Client, instrument: Instrument) -> list[PriceUpdate]:
+    """Requests to refresh the cash feed and the instrument's, where their prices are not fresh."""
+    needed = [0, client.book.underlying_of(instrument)]
+    known = {entry.id for entry in client.book.underlyings.values()}
+    feeds = [feed for feed in needed if feed in known]
+    now = client.chain.time
+    words = zip(feeds, client.oracle.snapshots(feeds), strict=True)
+    return [PriceUpdate(feed) for feed, snapshot in words if not snapshot.is_fresh(now)]
+
+
+def _show_fills(client: Client, receipt: Receipt) -> None:
+    for event in receipt_events(
+        client.chain, "Clearinghouse", client.clearinghouse.address, receipt
+    ):
+        if event.name == "Traded":
+            args = event.args
+            name = client.book.instrument_name(Instrument(args["instrument"]))
+            say(
+                f"  {AccountId(args['taker'])} {'buys' if args['size'] > 0 else 'sells'} "
+                f"{from_wad(abs(args['size'])):f} {name} at {from_wad(args['price']):f}, "
+                f"fees {from_wad(args['takerFee']):f} and {from_wad(args['makerFee']):f}"
+            )
+
+
+def _done(receipt: Receipt, what: str) -> None:
+    say(f"{what} (block {receipt.block}, {receipt.gas_used:,} gas)")

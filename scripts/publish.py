@@ -1,0 +1,118 @@
+"""One publisher of the price quorum: signs prices from a file, one report file a tick."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+from ape.cli import ConnectedProviderCommand, account_option
+
+from ballast.client.book import AddressBook, book_path
+from ballast.client.signers import PASSPHRASE_VARIABLE, KeySigner, Signer
+from ballast.oracle.prices import PriceRow, Quoting, make_report, read_prices, schedule
+from ballast.oracle.reports import Domain, SignedReport
+from ballast.oracle.transport import shorten, write_reports
+from scripts._shared import ApeSigner, deployments_option, readable, say
+
+
+@click.command(cls=ConnectedProviderCommand)
+@click.option(
+    "--csv",
+    "csv_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="Prices: a column time, then one for each underlying (time,BTC,ETH).",
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="Folder for the report files, which keepers read.",
+)
+@click.option("--interval", type=click.FloatRange(0), help="Seconds between ticks, always.")
+@click.option(
+    "--speed",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1.0,
+    help="Replay the file's own times so many times faster, without --interval.",
+)
+@click.option("--spread", type=click.IntRange(0, 1000), default=5, help="Half-width, 1e-4.")
+@click.option(
+    "--impact-premium",
+    type=click.IntRange(-1000, 1000),
+    help="How far the perpetual trades over the index, 1e-4; unsaid by default.",
+)
+@click.option("--once", is_flag=True, help="Publish the last row and stop.")
+@click.option(
+    "--keyfile",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help=f"Sign with this keyfile instead of an Ape account (passphrase in {PASSPHRASE_VARIABLE}).",
+)
+@account_option(prompt=None)
+@deployments_option
+@readable
+def cli(
+    account: Any,
+    provider: Any,
+    deployments: Path,
+    *,
+    csv_file: Path,
+    out: Path,
+    interval: float | None,
+    speed: float,
+    spread: int,
+    impact_premium: int | None,
+    once: bool,
+    keyfile: Path | None,
+) -> None:
+    """Sign prices of a CSV file as one publisher of the quorum.
+
+    Reports are dated when they are signed. Each tick is one JSON file in the folder, written in
+    one step; a keeper that sees the folder collects the newest of every publisher.
+    """
+    book = AddressBook.load(book_path(provider.chain_id, deployments))
+    rows = read_prices(csv_file, book.underlyings)
+    signer = _signer(account, provider, keyfile)
+    publisher = Publisher(signer, book, out, Quoting(spread, impact_premium))
+    if once:
+        publisher.publish(rows[-1])
+        return
+    for row, wait in schedule(rows, interval, speed):
+        time.sleep(wait)
+        publisher.publish(row)
+
+
+class Publisher:
+    """Signs rows of prices and writes them where keepers look."""
+
+    def __init__(self, signer: Signer, book: AddressBook, out: Path, quoting: Quoting) -> None:
+        self._signer = signer
+        self._book = book
+        self._out = out
+        self._quoting = quoting
+        self._domain = Domain(book.chain_id, book.address("QuorumSource"))
+
+    def publish(self, row: PriceRow) -> None:
+        now = int(time.time())
+        reports = [self._sign(name, price, now) for name, price in row.prices.items()]
+        path = write_reports(self._out, self._domain, reports)
+        prices = " ".join(f"{name} {price / 10**18:,.2f}" for name, price in row.prices.items())
+        say(f"{path.name}: {prices}")
+
+    def _sign(self, name: str, price: int, now: int) -> SignedReport:
+        underlying = self._book.underlying(name).id
+        report = make_report(underlying, price, now, self._quoting)
+        signature = shorten(self._signer.sign_typed(report.message(self._domain)))
+        return SignedReport(report, self._signer.address, signature)
+
+
+def _signer(account: Any, provider: Any, keyfile: Path | None) -> Signer:
+    if keyfile is not None:
+        return KeySigner.from_keyfile(keyfile)
+    if account is None:
+        raise click.UsageError("name an Ape account with --account, or a file with --keyfile")
+    signer = ApeSigner(account, provider)
+    signer.unlock()
+    return signer

@@ -1,0 +1,163 @@
+"""The scripts, as a user runs them, on a node."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ballast.client.book import AddressBook
+from ballast.client.chain import Chain
+from ballast.client.client import Client
+from ballast.client.events import scan
+from ballast.codec import AccountId
+from ballast.oracle.reports import Domain
+from ballast.oracle.transport import read_reports
+from ballast.units import WAD
+from tests.integration.conftest import Devnet, ScriptFailed
+
+DEPLOYER = ("--account", "TEST::0")
+TAKER = ("--account", "TEST::1")
+MAKER = ("--account", "TEST::2")
+PUBLISHER = ("--account", "TEST::5")
+NOWHERE = "0x" + "11" * 20
+TAKER_ADDRESS = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+MAKER_ADDRESS = "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC"
+
+
+@pytest.fixture(scope="module")
+def deployed(devnet: Devnet) -> str:
+    """What the first deployment printed."""
+    return devnet.ape("deploy", *DEPLOYER)
+
+
+@pytest.fixture(scope="module")
+def client(devnet: Devnet, deployed: str) -> Client:
+    return Client.open(Chain.connect(devnet.url), devnet.deployments)
+
+
+@pytest.fixture(scope="module")
+def funded(devnet: Devnet, deployed: str) -> None:
+    devnet.ape("account", "deposit", "USDC", "100000", "--mint", *TAKER)
+    devnet.ape("account", "deposit", "USDC", "50000", "--mint", *MAKER)
+    devnet.ape("account", "deposit", "WETH", "2", "--mint", *MAKER)
+
+
+@pytest.fixture
+def order(devnet: Devnet, funded: None, tmp_path: Path) -> Path:
+    path = tmp_path / "order.json"
+    devnet.ape("account", "sign", "ETH-PERP", "sell", "10", "2500", "--out", str(path), *MAKER)
+    return path
+
+
+def test_a_deployment_is_read_back(deployed):
+    assert "deploy Clearinghouse 0x" in deployed
+    assert "parameters as configured" in deployed
+    assert "Address book:" in deployed
+
+
+def test_a_second_deployment_changes_nothing(devnet, deployed):
+    path = devnet.deployments / "31337.json"
+    before = path.read_text()
+    printed = devnet.ape("deploy", *DEPLOYER)
+    assert "Nothing to do" in printed
+    assert path.read_text() == before
+
+
+def test_inputs_for_explorers_are_written(devnet, deployed):
+    folder = devnet.deployments / "31337" / "verification"
+    index = json.loads((folder / "index.json").read_text())
+    entry = next(one for one in index if one["name"] == "Clearinghouse")
+    assert entry["contract"] == "contracts/Clearinghouse.sol:Clearinghouse"
+    assert len(entry["constructorArguments"]) == 7 * 64
+    task = json.loads((folder / entry["input"]).read_text())
+    assert "contracts/clearing/Cash.sol" in task["sources"]
+    assert "contracts/oracle/OracleAdapter.sol" not in task["sources"]
+
+
+def test_the_client_reads_the_deployment(client):
+    assert client.clearinghouse.market(1).cap == 50_000 * WAD
+    assert client.clearinghouse.asset(1).token == client.book.asset("WETH").token
+    assert client.clearinghouse.interest().supply_index == 10**17
+    assert client.oracle.snapshots([0, 1])[1].price == 2500 * WAD
+
+
+def test_money_goes_in_and_out(devnet, client, funded):
+    spare = AccountId.make(TAKER_ADDRESS, 3)
+    devnet.ape("account", "transfer", "USDC", "500", str(spare), *TAKER)
+    assert client.clearinghouse.margin(spare).equity == 500 * WAD
+    devnet.ape("account", "withdraw", "USDC", "500", "--index", "3", *TAKER)
+    assert client.clearinghouse.margin(spare).equity == 0
+    assert client.token_balance(client.book.asset("USDC").token, TAKER_ADDRESS) == 500 * 10**6
+
+
+def test_an_order_is_signed_tried_filled_and_shown(devnet, client, order):
+    tried = devnet.ape("account", "fill", str(order), "--size", "3", "--dry-run", *TAKER)
+    assert "would fill 3" in tried
+    assert client.clearinghouse.market(1).open_interest == 0
+    filled = devnet.ape("account", "fill", str(order), "--size", "3", *TAKER)
+    assert f"{TAKER_ADDRESS} buys 3 ETH-PERP at 2500" in filled
+    assert client.clearinghouse.market(1).open_interest == 3 * WAD
+    shown = devnet.ape("account", "status", TAKER_ADDRESS)
+    assert "ETH-PERP" in shown and "+3" in shown and "open" in shown
+
+    names = [event.name for event in scan_clearinghouse(client)]
+    assert names.count("Traded") == 1
+
+
+def scan_clearinghouse(client: Client):
+    book = client.book
+    return scan(client.chain, "Clearinghouse", book.address("Clearinghouse"), book.block, chunk=7)
+
+
+def test_two_files_fill_each_other(devnet, order, tmp_path):
+    taker = tmp_path / "taker.json"
+    devnet.ape("account", "sign", "ETH-PERP", "buy", "1", "2510", "--out", str(taker), *TAKER)
+    filled = devnet.ape("account", "fill", str(taker), str(order), *DEPLOYER)
+    assert "filled 1 " in filled
+
+
+def test_a_cancelled_order_is_refused_in_words(devnet, order):
+    devnet.ape("account", "cancel", str(order), *MAKER)
+    with pytest.raises(ScriptFailed) as caught:
+        devnet.ape("account", "fill", str(order), "--size", "1", *TAKER)
+    assert "Exchange_OrderSuperseded(account=" + MAKER_ADDRESS in str(caught.value)
+    assert "Traceback" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("args", "complaint"),
+    [
+        (("deposit", "DOGE", "1", *TAKER), "'DOGE' is no asset: there are USDC, WETH, WBTC"),
+        (("deposit", "USDC", "1.1234567", *TAKER), "is no amount of USDC: 6 decimals"),
+        (("withdraw", "USDC", "10000000", *TAKER), "Clearinghouse_InsufficientTokens(available="),
+        (("status", "nobody"), "'nobody' is not an address"),
+    ],
+)
+def test_mistakes_are_answered_in_words(devnet, funded, args, complaint):
+    with pytest.raises(ScriptFailed) as caught:
+        devnet.ape("account", *args)
+    assert complaint in str(caught.value)
+    assert "Traceback" not in str(caught.value)
+
+
+def test_a_publisher_writes_reports_that_keepers_read(devnet, client, tmp_path):
+    prices = tmp_path / "prices.csv"
+    prices.write_text("time,ETH,BTC\n2024-01-01T00:00:00Z,2510,100500\n")
+    out = tmp_path / "reports"
+    devnet.ape("publish", "--csv", str(prices), "--out", str(out), "--once", *PUBLISHER)
+    domain = Domain(31337, client.book.address("QuorumSource"))
+    found = read_reports(out, domain)
+    assert sorted(one.report.price // WAD for one in found) == [2510, 100500]
+
+
+def test_a_book_of_a_chain_that_is_gone_is_said(devnet, client, tmp_path):
+    AddressBook.load(devnet.deployments / "31337.json").save(tmp_path / "31337.json")
+    text = (tmp_path / "31337.json").read_text()
+    (tmp_path / "31337.json").write_text(
+        text.replace(client.book.address("Clearinghouse"), "0x" + "11" * 20)
+    )
+    elsewhere = Devnet(devnet.url, tmp_path)
+    with pytest.raises(ScriptFailed, match="is of another chain"):
+        elsewhere.ape("account", "status", TAKER_ADDRESS)

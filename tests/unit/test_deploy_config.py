@@ -1,0 +1,142 @@
+"""What a configuration must be, and what is said of one that is not."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any
+
+import pytest
+import yaml
+
+from ballast.deploy.config import (
+    CONFIGS,
+    ConfigError,
+    config_path,
+    load_config,
+    parse_config,
+)
+from ballast.fields import FieldError
+from ballast.units import WAD
+
+DEVNET = yaml.safe_load((CONFIGS / "devnet.yaml").read_text())
+DELETED = object()
+
+
+def changed(path: str, value: Any) -> dict[str, Any]:
+    """The devnet's configuration with one field replaced, added or removed."""
+    data = deepcopy(DEVNET)
+    *parents, last = path.split(".")
+    target = data
+    for key in parents:
+        target = target[key]
+    if value is DELETED:
+        del target[last]
+    else:
+        target[last] = value
+    return data
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_configuration_of_the_repository_is_valid(path):
+    load_config(path)
+
+
+def test_local_chains_use_the_devnets_configuration():
+    assert config_path("local") == config_path("devnet")
+    assert config_path("sepolia").name == "sepolia.yaml"
+
+
+def test_units_and_defaults():
+    config = parse_config(DEVNET, "devnet")
+    ether = config.underlying("ETH")
+    assert ether.risk.kappa_quarters == 2
+    assert (ether.risk.perp_maintenance, ether.risk.perp_initial) == (100, 200)
+    assert (ether.feed.premium_clamp_bps, ether.feed.funding_cap_bps) == (100, 50)
+    assert ether.chainlink is not None and ether.chainlink.mock_answer == 2500 * 10**8
+    assert ether.market is not None and ether.market.cap == 50_000 * WAD
+    assert ether.market.fees.taker == 4 * WAD // 10_000
+    assert config.collateral[1].cap == 5000 * 10**8
+    assert config.asset_id("WBTC") == 2
+
+
+def test_other_underlyings_have_wider_defaults():
+    config = parse_config(changed("underlyings.BTC.class", "other"), "devnet")
+    bitcoin = config.underlying("BTC")
+    assert bitcoin.risk.kappa_quarters == 3
+    assert (bitcoin.risk.perp_maintenance, bitcoin.risk.perp_initial) == (200, 400)
+    assert (bitcoin.feed.premium_clamp_bps, bitcoin.feed.funding_cap_bps) == (200, 200)
+
+
+def test_publishers_are_put_in_ascending_order():
+    config = parse_config(changed("quorum.signers", DEVNET["quorum"]["signers"][::-1]), "devnet")
+    assert config.quorum is not None
+    assert list(config.quorum.signers) == sorted(config.quorum.signers, key=str.lower)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "complaint"),
+    [
+        ("chain_id", "one", "chain_id must be a whole number, not 'one'"),
+        ("colour", "red", "colour is not a known field"),
+        ("cash.test.decimals", 19, "cash.test.decimals must be a whole number from 0 to 18"),
+        ("cash.test.colour", 1, "cash.test.colour is not a known field"),
+        ("cash.test", DELETED, "cash needs either address or test, and not both"),
+        ("cash.address", "0x" + "11" * 20, "cash needs either address or test, and not both"),
+        ("roles.admin", "0x12", "roles.admin must be an address in quotes, not '0x12'"),
+        ("roles.admin_delay", -1, "roles.admin_delay must be a whole number from 0"),
+        ("quorum.threshold", 1, "quorum.threshold must be a whole number from 2 to 3, not 1"),
+        ("quorum.signers", ["0x12"], "quorum.signers[0] must be an address, not '0x12'"),
+        ("quorum", DELETED, "underlyings.ETH.sources names quorum, but there is no quorum"),
+        ("fee_account.index", 2, "insurance_account is the same account as fee_account"),
+        ("fee_account.index", True, "fee_account.index must be a whole number, not True"),
+        ("underlyings.ETH.id", 2, "underlyings.BTC.id is 2, as that of ETH"),
+        ("underlyings.ETH.id", 65536, "underlyings.ETH.id must be a whole number from 0 to 65535"),
+        ("underlyings.ETH.class", "meme", "underlyings.ETH.class must be one of major, other"),
+        ("underlyings.ETH.sources", ["pyth"], "underlyings.ETH.sources must be a list of"),
+        ("underlyings.ETH.sources", [], "underlyings.ETH.sources must be a list of"),
+        ("underlyings.ETH.chainlink.mock", "dear", "chainlink.mock must be a number, not 'dear'"),
+        ("underlyings.ETH.chainlink.mock", 0, "chainlink.mock must be a price over zero, not 0"),
+        ("underlyings.ETH.chainlink.mock", "0.000000001", "a number with at most 8 decimals"),
+        ("underlyings.ETH.chainlink.heartbeat", 5, "chainlink.heartbeat must be a whole number"),
+        ("underlyings.ETH.chainlink", DELETED, "underlyings.ETH.chainlink is missing"),
+        ("underlyings.ETH.feed.min_sources", 3, "feed.min_sources must be at most the number"),
+        ("underlyings.ETH.feed.max_age", 9, "feed.max_age must be a whole number from 10"),
+        ("underlyings.ETH.feed.min_price", DELETED, "underlyings.ETH.feed.min_price is missing"),
+        ("underlyings.ETH.feed.min_price", 10**7, "feed.min_price must be over zero and at most"),
+        ("underlyings.ETH.feed.base_range_bps", 500, "base_range_bps 500 must lie between"),
+        ("underlyings.ETH.feed.premium_clamp_bps", 150, "may not exceed risk.perp_maintenance 100"),
+        ("underlyings.ETH.risk", {"range_cap": 0}, "risk.range_cap must be from 1 to 6000"),
+        ("underlyings.ETH.risk", {"perp_initial": 50}, "perp_initial is 50, under its maintenance"),
+        ("underlyings.ETH.risk", {"kappa": 2}, "underlyings.ETH.risk.kappa is not a known field"),
+        ("underlyings.ETH.market.cap", "much", "market.cap must be a number, not 'much'"),
+        ("underlyings.ETH.market.taker_fee_bps", 11, "taker_fee_bps must be a number from 0 to 10"),
+        ("underlyings.USDC.market", {"cap": 1}, "market.maker_fee_bps is missing"),
+        ("collateral.WETH.underlying", "SOL", "is 'SOL', which is not configured"),
+        ("collateral.WETH.cap", -1, "collateral.WETH.cap must be a number ≥ 0, not -1"),
+        ("collateral.WETH.haircut_bps", 3950, "which leaves less than risk.range_cap 6000"),
+        ("collateral.WETH.test.symbol", "ETH", "test.symbol is 'ETH', but its name 'WETH'"),
+        ("collateral", None, "collateral must be an object, not None"),
+    ],
+)
+def test_a_wrong_field_is_named_with_its_value(path, value, complaint):
+    with pytest.raises(FieldError) as caught:
+        parse_config(changed(path, value), "devnet")
+    assert complaint in str(caught.value)
+
+
+def test_the_feed_of_cash_has_no_market():
+    market = {"cap": 1, "maker_fee_bps": 1, "taker_fee_bps": 1}
+    with pytest.raises(ConfigError, match="the feed of cash itself has no market"):
+        parse_config(changed("underlyings.USDC.market", market), "devnet")
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"there is no configuration .*nowhere\.yaml"):
+        load_config(tmp_path / "nowhere.yaml")
+
+
+def test_broken_yaml_is_named(tmp_path):
+    path = tmp_path / "broken.yaml"
+    path.write_text("a: [")
+    with pytest.raises(ConfigError, match="is not YAML"):
+        load_config(path)
