@@ -293,9 +293,8 @@ def units_of(amount: str, entry: AssetEntry, name: str) -> int:
     try:
         units = to_units(amount, entry.decimals)
     except UnitsError:
-        raise click.UsageError(
-            f"{amount!r} is no amount of {name}, which has {entry.decimals} decimals"
-        ) from None
+        decimals = entry.decimals
+        raise click.UsageError(f"{amount!r} is no amount of {name}: {decimals} decimals") from None
     if units <= 0:
         raise click.UsageError(f"{amount!r} is not over zero")
     return units

@@ -8,7 +8,7 @@ import {Margin} from "../types/Margin.sol";
 import {Position} from "../types/Position.sol";
 
 /// @notice Prices of one underlying, the others fixed, at which equity meets IM, the margin call and MM: the nearest
-/// below and above the accepted price, WAD; zero where there is none between a 1/1024 and 16 times of it.
+/// below and above the accepted price, WAD; zero where there is none between 1/1024 and 16 times of it.
 struct Thresholds {
     uint16 underlying;
     uint256 initialBelow;
@@ -24,6 +24,9 @@ library ThresholdSearch {
     uint256 private constant INITIAL = 0;
     uint256 private constant MARGIN_CALL = 1;
     uint256 private constant MAINTENANCE = 2;
+
+    /// @dev The greatest price that a snapshot holds, WAD.
+    uint256 private constant GREATEST_PRICE = ((1 << 68) - 1) * 1e6;
 
     /// @dev Halvings of the bracket: the result is exact to 16 × 2^-34 of the price.
     uint256 private constant STEPS = 34;
@@ -43,7 +46,7 @@ library ThresholdSearch {
         returns (Thresholds memory found)
     {
         Book memory book = Book({engine: engine, cash: cash, words: words, underlying: underlying});
-        (uint256 low, uint256 high) = (spot / 1024, spot * 16);
+        (uint256 low, uint256 high) = (spot / 1024, Math.min(spot * 16, GREATEST_PRICE));
         found.underlying = underlying;
         found.initialBelow = _root(book, INITIAL, spot, low);
         found.initialAbove = _root(book, INITIAL, spot, high);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-/// @notice The accepted state of one price feed in one word (specification §5.1).
+/// @notice The accepted state of one price feed in one word (specification §5).
 ///
 /// | bits      | field                | unit                                            |
 /// |-----------|----------------------|-------------------------------------------------|

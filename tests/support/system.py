@@ -50,8 +50,10 @@ class RevmExecutor:
         return self._evm.code(address)
 
     def matches(self, contract: str, code: bytes) -> bool:
-        compiled = self._evm.dictionary.artefacts[contract]
-        return Artifact(contract, [], b"", compiled.runtime, "").matches(code)
+        """revm keeps code with zeros behind it."""
+        runtime = self._evm.dictionary.artefacts[contract].runtime
+        own, padding = code[: len(runtime)], code[len(runtime) :]
+        return Artifact(contract, [], b"", runtime, "").matches(own) and not any(padding)
 
     def deploy(self, contract: str, args: Sequence[Any]) -> str:
         try:
