@@ -45,7 +45,8 @@ def cli(  # noqa: PLR0917 (click passes them by name)
 
     Running it again does only what is not done yet: it finishes an interrupted deployment, or
     applies a changed configuration. On public networks it only shows what it would do, unless
-    --yes is given.
+    --yes is given. Compile everything at once before that (ape compile -f), or explorers will
+    find the metadata of the bytecode another.
     """
     chain = open_chain(provider)
     config = load_config(config_file or config_path(provider.network.name))

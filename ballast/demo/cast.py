@@ -63,9 +63,9 @@ class Deal:
 
 DEPLOYER = Actor("deployer", dev_account(0))
 MAKER = Actor("market maker", dev_account(1))
-OUTRIGHT = Actor("outright trader", dev_account(2))
-HEDGER = Actor("hedged trader", dev_account(3))
-BORROWER = Actor("borrowing trader", dev_account(4))
+OUTRIGHT = Actor("outright", dev_account(2))
+HEDGER = Actor("hedger", dev_account(3))
+BORROWER = Actor("borrower", dev_account(4))
 KEEPER = Actor("keeper", dev_account(8), index=1)
 PUBLISHERS = tuple(Actor(f"publisher {n}", dev_account(4 + n)) for n in (1, 2, 3))
 
@@ -80,7 +80,7 @@ FUNDS = {
     KEEPER.name: Funds(usdc=150_000),
 }
 
-# The outright trader is long bitcoin; the hedged one is just as long, and short as much ether. The
+# The outright trader is long bitcoin; the hedger is just as long, and short as much ether. The
 # borrower sells bitcoin for cash, takes out more cash than it has, and is long ether besides.
 DEALS = (
     Deal(OUTRIGHT.name, "BTC-PERP", 90_000),

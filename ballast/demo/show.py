@@ -40,8 +40,8 @@ class Screen:
         )
 
     def tick(self, number: int, tick: PriceRow, liquidated: Sequence[str]) -> None:
-        moment = datetime.fromtimestamp(tick.time, UTC).strftime("%Y-%m-%d %H:%M")
-        prices = "  ".join(f"{name} {price / WAD:>10,.2f}" for name, price in tick.prices.items())
+        moment = datetime.fromtimestamp(tick.time, UTC).strftime("%d %b %H:%M")
+        prices = "  ".join(f"{name} {price / WAD:>9,.2f}" for name, price in tick.prices.items())
         line = f"[{number:>3}] {moment}  {prices}"
         if liquidated:
             line += "  liquidated: " + ", ".join(liquidated)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 import pytest
 
 from ballast.codec import AccountId
+from ballast.model.exchange import Order
 from ballast.units import WAD
 from tests.support.clearing import (
     BTC,
@@ -16,7 +18,6 @@ from tests.support.clearing import (
     WETH_SPOT,
     ClearingWorld,
     refused,
-    units,
 )
 from tests.support.revm import Reverted, reverts
 
@@ -178,11 +179,5 @@ def test_a_thousand_trades_leak_no_dust() -> None:
     assert 0 <= world.surplus() < 10**6
 
 
-def _exact(order: object, price: int, instrument: int) -> object:
-    from dataclasses import replace
-
-    return replace(order, limit_price=price, instrument=instrument)  # type: ignore[type-var]
-
-
-def test_units() -> None:
-    assert units(1) == WAD
+def _exact(order: Order, price: int, instrument: int) -> Order:
+    return replace(order, limit_price=price, instrument=instrument)

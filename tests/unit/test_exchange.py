@@ -279,6 +279,13 @@ def test_cancelling_is_the_owners(world: ClearingWorld, maker: AccountId) -> Non
         world.cancel(maker, 0, sender=stranger)
 
 
+def test_the_last_sequence_is_filled_or_expires(world: ClearingWorld, maker: AccountId) -> None:
+    """There is no higher sequence to leave in the lane, so it cannot be cancelled."""
+    world.cancel(maker, 9 << 64 | MAX_SEQUENCE - 1)
+    with reverts("Panic", 0x11):
+        world.cancel(maker, 9 << 64 | MAX_SEQUENCE)
+
+
 def test_lanes_of_accounts_are_their_own(
     world: ClearingWorld, taker: AccountId, maker: AccountId
 ) -> None:

@@ -26,7 +26,6 @@ from tests.support.clearing import (
     WETH,
     WETH_SPOT,
     ClearingWorld,
-    units,
 )
 from tests.support.revm import Reverted
 
@@ -260,7 +259,3 @@ def test_reductions() -> None:
     assert not is_reduction(before, margin(40, 90, 75)), "worse health"
     assert not is_reduction(before, margin(-1, 0, 0)), "bankrupt after"
     assert not is_reduction(margin(-5, 10, 8), margin(-4, 5, 4)), "bankrupt before"
-
-
-def test_units_of_the_walk_are_exact() -> None:
-    assert units(0.1) == 10**17
