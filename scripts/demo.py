@@ -111,6 +111,7 @@ def _options(url: str, folder: Path) -> list[str]:
         *("--reports", str(folder / "reports")),
         *("--deployments", str(folder / "deployments")),
         *("--state", str(folder / "accounts.json")),
+        *("--journal", str(folder / "journal.jsonl")),
         *("--interval", "0.1"),
         *("--heartbeat", "1"),
     ]

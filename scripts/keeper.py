@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 from ape.cli import ConnectedProviderCommand, account_option
@@ -16,11 +17,13 @@ from ballast.codec import AccountId
 from ballast.keeper.accounts import AccountScanner
 from ballast.keeper.chain import Eyes, Hands, Logs, open_reports, require_lens, start_cursor
 from ballast.keeper.decide import Policy
-from ballast.keeper.loop import TROUBLE, Keeper, KeeperError, money
+from ballast.keeper.journal import Journal
+from ballast.keeper.loop import TROUBLE, Keeper, KeeperError, Step, money
 from ballast.units import to_wad
 from scripts._shared import ApeSigner, console, deployments_option, open_client, readable
 
 STATE = ROOT / ".keeper"
+T = TypeVar("T")
 
 
 @click.command(cls=ConnectedProviderCommand)
@@ -75,6 +78,11 @@ STATE = ROOT / ".keeper"
     help="File that remembers the accounts found; .keeper/<chain id>.json by default.",
 )
 @click.option(
+    "--journal",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File that gets one JSON line a transaction; .keeper/<chain id>.jsonl by default.",
+)
+@click.option(
     "--keyfile",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Sign with this encrypted keyfile instead of an Ape account.",
@@ -104,6 +112,7 @@ def cli(
     gas_money: str | None,
     index: int,
     state: Path | None,
+    journal: Path | None,
     keyfile: Path | None,
     passphrase_env: str,
 ) -> None:
@@ -125,12 +134,13 @@ def cli(
         policy=Policy(deviation_bps, heartbeat, to_wad(min_profit)),
         native=gas_feed if gas_money is None else to_wad(gas_money),
         state=state or STATE / f"{client.book.chain_id}.json",
+        journal=Journal(journal or STATE / f"{client.book.chain_id}.jsonl"),
         dry_run=dry_run,
     )
-    own = keeper.require_collateral()
+    own = _or_fail(keeper.require_collateral)
     say(f"watching chain {client.book.chain_id} for {own.id}, worth {money(own.equity)}")
     if once:
-        _once(keeper)
+        _show(_or_fail(keeper.step))
         return
     try:
         keeper.run(interval)
@@ -147,20 +157,27 @@ def make_keeper(
     policy: Policy,
     native: str | int,
     state: Path,
+    journal: Journal,
     dry_run: bool,
 ) -> Keeper:
     """A keeper with eyes and hands on a deployment."""
     eyes = Eyes(client, into, open_reports(client, reports), native, log=say)
     scanner = AccountScanner(Logs(client), start_cursor(client), state, log=say)
     hands = Hands(client, signer, into)
-    return Keeper(eyes, hands, scanner, policy, client.book, dry_run=dry_run, log=say)
+    return Keeper(
+        eyes, hands, scanner, policy, client.book, dry_run=dry_run, journal=journal, log=say
+    )
 
 
-def _once(keeper: Keeper) -> None:
+def _or_fail(attempt: Callable[[], T]) -> T:
+    """Ends with a message where the loop would try again."""
     try:
-        done = keeper.step()
+        return attempt()
     except TROUBLE as error:
         raise KeeperError(str(error)) from error
+
+
+def _show(done: Step) -> None:
     say(
         f"done: {done.accounts} accounts, {done.refreshed} prices refreshed, "
         f"{done.liquidated} liquidated, reward {money(done.reward)}"

@@ -168,10 +168,11 @@ def make_plan(config: NetworkConfig, has_lens: bool = True) -> Plan:
             *_peripherals(config, has_lens),
             *_feeds(config),
             *_refreshes(config),
-            *_engine(),
             *_assets(config),
-            *_markets(config),
             *_risk(config),
+            *_engine(),
+            *_caps(config),
+            *_markets(config),
             *_fees(config),
             *_roles(config),
         )
@@ -374,6 +375,12 @@ def _assets(config: NetworkConfig) -> Iterator[Step]:
             args=(token, feed),
             done=_clearinghouse("asset", identity, expected=registered),
         )
+
+
+def _caps(config: NetworkConfig) -> Iterator[Step]:
+    """After the engine: an asset that it does not know cannot be opened for deposits."""
+    for one in config.collateral:
+        identity = config.asset_id(one.token.symbol)
         yield Send(
             title=f"cap of {one.token.symbol}",
             target=Ref(CLEARINGHOUSE),

@@ -24,6 +24,8 @@ from ballast.model.words import (
 from ballast.units import WAD, mul_floor
 
 MIN_EQUITY = 50 * WAD
+MAX_CAP = 2**128 - 1
+SLICE_DUST = 10**9
 MAX_ASSETS = 2**16 - 1
 MAX_ENGINES = 2**8 - 1
 
@@ -112,7 +114,7 @@ class Clearinghouse(Ledger):
         now: int,
     ) -> None:
         token, decimals = cash
-        state = State(InterestState.start(now), assets=[Asset(token, decimals, 0)])
+        state = State(InterestState.start(now), assets=[Asset(token, decimals, 0, cap=MAX_CAP)])
         super().__init__(state, addresses.clearinghouse, fee_account, insurance_account)
         self.addresses = addresses
         self.prices = prices
@@ -141,12 +143,17 @@ class Clearinghouse(Ledger):
         bound = 10**registered.decimals << 72
         error = "Clearinghouse_AssetCapOutOfBounds"
         require(cap <= bound, error, asset, cap, bound)
+        for index, engine in enumerate(self.engines):
+            self._require_supported(asset, engine, index)
         self.state.assets[asset] = replace(registered, cap=cap)
 
     @atomic
     def register_engine(self, engine: Engine) -> int:
         """Register a risk engine; its id."""
         count = len(self.engines)
+        for index, asset in enumerate(self.state.assets):
+            if asset.cap or asset.total:
+                self._require_supported(index, engine, count)
         require(count <= MAX_ENGINES, "Clearinghouse_RegistryFull", count)
         self.engines.append(engine)
         return count
@@ -164,6 +171,11 @@ class Clearinghouse(Ledger):
         """Set the greatest open interest that a trade may reach, WAD."""
         self.state.markets[underlying] = replace(self.market(underlying), cap=cap)
 
+    @staticmethod
+    def _require_supported(asset: int, engine: Engine, engine_id: int) -> None:
+        known = asset == CASH or engine.supports_asset(asset)
+        require(known, "Clearinghouse_AssetUnknownToEngine", asset, engine_id)
+
     def _require_priced(self, underlying: int) -> None:
         priced = self.prices.snapshot(underlying).price != 0
         require(priced, "Clearinghouse_PriceNeverAccepted", underlying)
@@ -178,11 +190,13 @@ class Clearinghouse(Ledger):
         info = self.asset(asset)
         self.state.move_tokens(info.token, caller, self.address, amount)
         flow = self.open_cash()
+        exceeded = "Clearinghouse_AssetCapExceeded"
         if asset == CASH:
+            held = self.tokens_held()
+            require(held <= info.cap, exceeded, CASH, held, info.cap)
             self.credit(flow, to, amount * self.cash_unit)
         else:
             total = info.total + amount
-            exceeded = "Clearinghouse_AssetCapExceeded"
             require(total <= info.cap, exceeded, asset, total, info.cap)
             self.set_total(asset, check_uint128(total))
             self._receive(flow, caller, to, asset, amount)
@@ -295,7 +309,6 @@ class Clearinghouse(Ledger):
         """Carry out a trade of one taker against makers. Only the Exchange."""
         allowed = caller.lower() == self.addresses.exchange.lower()
         require(allowed, "Clearinghouse_NotExchange", caller.lower())
-        self._require_party(trade.taker != self.fee_account, trade.taker)
         terms = self._terms(trade.instrument)
         flow = self.open_cash()
         taker = self.load(flow, trade.taker, 1)
@@ -308,14 +321,11 @@ class Clearinghouse(Ledger):
         self.credit(flow, self.fee_account, -terms.claim_delta)
         self.close_cash(flow, 0, False)
 
-    @staticmethod
-    def _require_party(allowed: bool, account: AccountId) -> None:
-        require(allowed, "Clearinghouse_InvalidCounterparty", account.value)
-
     def _apply_fill(
         self, flow: CashFlow, terms: Terms, trade: Trade, fill: Fill, taker: Account
     ) -> None:
-        self._require_party(fill.maker not in (trade.taker, self.fee_account), fill.maker)
+        other = fill.maker != trade.taker
+        require(other, "Clearinghouse_InvalidCounterparty", fill.maker.value)
         if fill.price >= 1 << 255:
             raise Refused("SafeCastOverflowedUintToInt", fill.price)
         inside = abs(fill.price - terms.fair_price) <= terms.band
@@ -388,8 +398,6 @@ class Clearinghouse(Ledger):
         require(allowed, "Clearinghouse_NotLiquidator", caller.lower())
         require(fraction <= WAD, "Clearinghouse_InvalidFraction", fraction)
         require(source != into, "Clearinghouse_SameAccount", source.value)
-        third = self.insurance_account not in (source, into)
-        self._require_party(third, self.insurance_account)
         flow = self.open_cash()
         giver = self.load(flow, source, 0)
         checked_now = giver.checked_at == self.now
@@ -397,11 +405,12 @@ class Clearinghouse(Ledger):
         taker = self.load(flow, into, len(giver.words))
         moved = mul_floor(slice_.equity - giver.cash, fraction)
         known = slice_.initial != 0 and not taker.words and taker.engine == giver.engine
-        dust = 3 * len(giver.words)
+        known = known and all(kind(word) == KIND_PERP for word in giver.words)
+        dust = SLICE_DUST * len(giver.words)
         self.move_slice(giver, taker, fraction, slice_.payment, slice_.insurance)
         if known:
             # Requirements are homogeneous: the IM of the slice alone is a fraction of the other.
-            required = mul_floor(slice_.initial, fraction) + 1 + dust
+            required = mul_floor(slice_.initial, fraction) + dust
             self._require_equity(taker, taker.cash + moved - dust, max(required, MIN_EQUITY))
         else:
             self._check_initial(taker)
@@ -430,7 +439,7 @@ class Clearinghouse(Ledger):
             account.checked_at = self.now
         else:
             self._check_reduced(account, margin, is_open)
-        unhealthy = min_health != 0 and margin.equity * WAD < min_health * margin.maintenance
+        unhealthy = min_health != 0 and margin.equity < min_health * margin.maintenance // WAD
         values = (account.id.value, margin.equity, margin.maintenance, min_health)
         require(not unhealthy, "Clearinghouse_HealthBelowMinimum", *values)
 
@@ -450,7 +459,7 @@ class Clearinghouse(Ledger):
             return
         margin = self._assess(account)
         require(margin.fresh, "Clearinghouse_PriceNotFresh", account.id.value)
-        required = max(margin.initial, margin.perp_notional // 10)
+        required = max(margin.initial, margin.perp_notional // 10, MIN_EQUITY)
         self._require_equity(account, margin.equity, required)
 
     def _check_initial(self, account: Account) -> None:
@@ -489,7 +498,8 @@ class Clearinghouse(Ledger):
 def is_reduction(before: Margin, after: Margin) -> bool:
     """The reduce-only test: both solvent, distance to IM no smaller, health no worse."""
     return (
-        before.equity >= 0
+        before.maintenance != 0
+        and before.equity >= 0
         and after.equity >= 0
         and after.equity - after.initial >= before.equity - before.initial
         and after.equity * before.maintenance >= before.equity * after.maintenance

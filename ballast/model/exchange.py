@@ -13,7 +13,7 @@ from ballast.units import WAD, mul_ceil
 
 MAX_FEE = WAD // 1000
 MAX_SEQUENCE = 2**64 - 1
-PANIC_ARITHMETIC = 0x11
+CANCELLED = 2**128 - 1  # nothing is left of a sequence that is filled to the brim
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +75,7 @@ class Exchange:
         held = self.lane(account, lane)
         superseded = "Exchange_OrderSuperseded"
         require(held.sequence <= sequence, superseded, account.value, nonce, held.sequence)
-        require(sequence < MAX_SEQUENCE, "Panic", PANIC_ARITHMETIC)
-        self.state.lanes[account, lane] = Lane(sequence + 1, 0)
+        self.state.lanes[account, lane] = Lane(sequence, CANCELLED)
 
     def lane(self, account: AccountId, lane: int) -> Lane:
         """What a lane holds."""

@@ -40,6 +40,10 @@ class Engine(Protocol):
         """Terms of liquidation."""
         ...
 
+    def supports_asset(self, asset: int) -> bool:
+        """Whether it has parameters for a collateral asset."""
+        ...
+
     def assess(self, cash: int, mode: int, words: Sequence[int], now: int) -> Margin:
         """Assess an account; funding is folded into the words."""
         ...

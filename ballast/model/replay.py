@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ballast.codec import AccountId, Snapshot
-from ballast.model.exchange import MAX_SEQUENCE
+from ballast.model.exchange import CANCELLED, MAX_SEQUENCE
 from ballast.model.interest import CashFlow, InterestState, Totals, kept_back
 from ballast.model.ledger import CASH, Ledger
 from ballast.model.market import RATE_UNIT, Market, MarketState
@@ -226,7 +226,7 @@ class Replay(Ledger):
 
     def _on_OrderCancelled(self, args: Mapping[str, Any]) -> None:  # noqa: N802
         lane = (_account(args["account"]), args["nonce"] >> 64)
-        self.state.lanes[lane] = Lane((args["nonce"] & MAX_SEQUENCE) + 1, 0)
+        self.state.lanes[lane] = Lane(args["nonce"] & MAX_SEQUENCE, CANCELLED)
 
     def _on_FeesSet(self, args: Mapping[str, Any]) -> None:  # noqa: N802
         self.state.fees[args["instrument"]] = (args["makerFee"], args["takerFee"])

@@ -309,6 +309,10 @@ class JointScenarioEngine:
         """Terms of liquidation."""
         return TERMS
 
+    def supports_asset(self, asset: int) -> bool:
+        """Whether it has parameters for a collateral asset."""
+        return asset in self.parameters.assets
+
     def assess(self, cash: int, mode: int, words: Sequence[int], now: int) -> Margin:
         """Assess an account, or find one scenario's lower bound of its MM."""
         given = (cash, words, self.prices.snapshot, self.parameters, now)

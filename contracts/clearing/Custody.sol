@@ -48,7 +48,9 @@ abstract contract Custody is MarginGate, Lock {
         if (to.owner() == address(0)) revert Clearinghouse_InvalidAccount(to);
         CashFlow memory flow = _openCash();
         if (assetId == CASH) {
-            received = _pull(CASH_TOKEN, amount);
+            uint256 held;
+            (received, held) = _pull(CASH_TOKEN, amount);
+            if (held > _cashCap()) revert Clearinghouse_AssetCapExceeded(CASH, held, _cashCap());
             _credit(flow, to, (received * CASH_UNIT).toInt256());
         } else {
             received = _depositCollateral(flow, to, assetId, amount);
@@ -100,7 +102,7 @@ abstract contract Custody is MarginGate, Lock {
         returns (uint256 received)
     {
         Asset storage a = _asset(assetId);
-        received = _pull(a.token, amount);
+        (received,) = _pull(a.token, amount);
         uint256 total = a.total + received;
         if (total > a.cap) revert Clearinghouse_AssetCapExceeded(assetId, total, a.cap);
         a.total = uint128(total); // at most the cap
@@ -149,11 +151,13 @@ abstract contract Custody is MarginGate, Lock {
         else account.words[index] = PositionLib.collateral(assetId, held - amount);
     }
 
-    /// @dev Takes tokens from the caller; returns what arrived, which a fee on transfer makes less than `amount`.
-    function _pull(address token, uint256 amount) private returns (uint256 received) {
+    /// @dev Takes tokens from the caller; returns what arrived, which a fee on transfer makes less than `amount`, and
+    /// what is held now.
+    function _pull(address token, uint256 amount) private returns (uint256 received, uint256 held) {
         uint256 before = IERC20(token).balanceOf(address(this));
         IERC20(token).safeTransferFrom(msg.sender, address(this), amount);
-        received = IERC20(token).balanceOf(address(this)) - before;
+        held = IERC20(token).balanceOf(address(this));
+        received = held - before;
         if (received == 0) revert Clearinghouse_ZeroAmount();
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
 import {AccountId} from "../types/AccountId.sol";
@@ -14,6 +15,8 @@ import {Markets} from "./Markets.sol";
 /// @title What every account must satisfy before a change of it is kept (specification §7)
 /// @dev Loads accounts, checks them, saves them. No storage of its own.
 abstract contract MarginGate is Markets, Cash {
+    using SafeCast for uint256;
+
     /// @dev Opening risk needs at least this much equity, so that a position is worth a keeper's while.
     int256 internal constant MIN_EQUITY = 50e18;
 
@@ -76,7 +79,7 @@ abstract contract MarginGate is Markets, Cash {
         bool open = margin.equity >= MIN_EQUITY && margin.equity >= int256(margin.initial);
         if (open && margin.fresh) account.header = account.header.withCheckedAt(block.timestamp);
         else _checkReduced(account, margin, open);
-        if (minHealth != 0 && margin.equity * 1e18 < int256(minHealth * margin.maintenance)) {
+        if (minHealth != 0 && margin.equity < Math.mulDiv(minHealth, margin.maintenance, 1e18).toInt256()) {
             revert Clearinghouse_HealthBelowMinimum(account.id, margin.equity, margin.maintenance, minHealth);
         }
     }
@@ -86,22 +89,21 @@ abstract contract MarginGate is Markets, Cash {
     function _checkReduced(Account memory account, Margin memory margin, bool open) private view {
         (Position[] memory words,) = _loadWords(account.id, account.header.count(), 0); // as stored: saving comes last
         Margin memory before = _assess(account, account.loadedCash, words, ASSESS_ALL);
-        bool reduced = before.equity >= 0 && margin.equity >= 0
+        bool reduced = before.maintenance != 0 && before.equity >= 0 && margin.equity >= 0
             && margin.equity - int256(margin.initial) >= before.equity - int256(before.initial)
             && margin.equity * int256(before.maintenance) >= before.equity * int256(margin.maintenance);
         if (reduced) return;
         if (open) revert Clearinghouse_PriceNotFresh(account.id);
-        uint256 required = Math.max(margin.initial, uint256(MIN_EQUITY));
-        revert Clearinghouse_InsufficientMargin(account.id, margin.equity, required);
+        revert Clearinghouse_InsufficientMargin(account.id, margin.equity, _initialOr(margin, 0));
     }
 
-    /// @dev After taking something out: E ≥ max(IM, 10 % of perp notional) at fresh prices, unless the account can
-    /// owe nothing.
+    /// @dev After taking something out: E ≥ max(IM, 10 % of perp notional, 50) at fresh prices, unless the account can
+    /// owe nothing. Without the 50, debts too small to liquidate could be left behind.
     function _checkWithdrawal(Account memory account) internal view {
         if (_owesNothing(account)) return;
         Margin memory margin = _assess(account);
         if (!margin.fresh) revert Clearinghouse_PriceNotFresh(account.id);
-        _requireEquity(account, margin.equity, Math.max(margin.initial, margin.perpNotional / 10));
+        _requireEquity(account, margin.equity, _initialOr(margin, margin.perpNotional / 10));
     }
 
     /// @dev For accounts that take over risk: E ≥ max(IM, 50) at fresh prices, nothing less.
@@ -109,7 +111,12 @@ abstract contract MarginGate is Markets, Cash {
         if (_owesNothing(account)) return;
         Margin memory margin = _assess(account);
         if (!margin.fresh) revert Clearinghouse_PriceNotFresh(account.id);
-        _requireEquity(account, margin.equity, Math.max(margin.initial, uint256(MIN_EQUITY)));
+        _requireEquity(account, margin.equity, _initialOr(margin, 0));
+    }
+
+    /// @dev The greatest of IM, another requirement, and the least equity that risk needs.
+    function _initialOr(Margin memory margin, uint256 other) private pure returns (uint256) {
+        return Math.max(Math.max(margin.initial, other), uint256(MIN_EQUITY));
     }
 
     /// @dev Marks the account as checked, or reverts.

@@ -35,6 +35,8 @@ abstract contract Registry is AccessManaged, IClearinghouse {
     error Clearinghouse_AssetCapExceeded(uint16 asset, uint256 total, uint256 cap);
     /// @dev Thrown when a cap is over 2^72 whole tokens, the bound of the risk engines' arithmetic.
     error Clearinghouse_AssetCapOutOfBounds(uint16 asset, uint256 cap, uint256 bound);
+    /// @dev Thrown when an asset would be open for deposits that a registered engine cannot assess.
+    error Clearinghouse_AssetUnknownToEngine(uint16 asset, uint256 engine);
     /// @dev Thrown when a token is registered twice.
     error Clearinghouse_TokenAlreadyRegistered(address token, uint16 asset);
     /// @dev Thrown when a registry is full.
@@ -45,28 +47,41 @@ abstract contract Registry is AccessManaged, IClearinghouse {
     constructor(address oracle, address cash, uint8 cashDecimals) {
         ORACLE = IOracleAdapter(oracle);
         _addAsset(cash, cashDecimals, 0);
+        _assets[CASH].cap = type(uint128).max;
+        emit AssetCapSet(CASH, type(uint128).max);
     }
 
     /// @notice Registers a token as collateral priced by `underlying`, with a cap of zero.
     function registerAsset(address token, uint16 underlying) external restricted returns (uint16 id) {
         _requirePriced(underlying);
-        for (uint16 i; i < assetCount; ++i) {
-            if (_assets[i].token == token) revert Clearinghouse_TokenAlreadyRegistered(token, i);
+        for (uint256 i; i < assetCount; ++i) {
+            uint16 known = uint16(i);
+            if (_assets[known].token == token) revert Clearinghouse_TokenAlreadyRegistered(token, known);
         }
         return _addAsset(token, _decimals(token), underlying);
     }
 
-    /// @notice Sets the greatest recorded total, in smallest units, that a deposit of `id` may reach.
+    /// @notice Sets the greatest recorded total, in smallest units, that a deposit of `id` may reach; of cash, the
+    /// greatest amount of tokens held. Every engine must know the asset: an account holding one that its engine cannot
+    /// assess could not be liquidated.
     function setAssetCap(uint16 id, uint128 cap) external restricted {
         uint256 bound = 10 ** _asset(id).decimals << 72;
         if (cap > bound) revert Clearinghouse_AssetCapOutOfBounds(id, cap, bound);
+        for (uint256 i; i < engineCount; ++i) {
+            _requireSupported(id, _engines[uint8(i)], i);
+        }
         _assets[id].cap = cap;
         emit AssetCapSet(id, cap);
     }
 
-    /// @notice Registers a risk engine that accounts may select; the first one is every account's default.
+    /// @notice Registers a risk engine that accounts may select; the first one is every account's default. It must
+    /// know every asset that is open for deposits or held.
     function registerEngine(address engine_) external restricted returns (uint8 id) {
         if (engine_.code.length == 0) revert Clearinghouse_NotAContract(engine_);
+        for (uint256 i = 1; i < assetCount; ++i) {
+            Asset storage a = _assets[uint16(i)];
+            if (a.cap != 0 || a.total != 0) _requireSupported(uint16(i), IRiskEngine(engine_), engineCount);
+        }
         if (engineCount > type(uint8).max) revert Clearinghouse_RegistryFull(engineCount);
         id = uint8(engineCount++);
         _engines[id] = IRiskEngine(engine_);
@@ -88,9 +103,19 @@ abstract contract Registry is AccessManaged, IClearinghouse {
         if (registered.token == address(0)) revert Clearinghouse_UnknownAsset(id);
     }
 
+    function _cashCap() internal view returns (uint256) {
+        return _assets[CASH].cap;
+    }
+
     function _engine(uint8 id) internal view returns (IRiskEngine registered) {
         registered = _engines[id];
         if (address(registered) == address(0)) revert Clearinghouse_UnknownEngine(id);
+    }
+
+    function _requireSupported(uint16 id, IRiskEngine engine_, uint256 engineId) private view {
+        if (id != CASH && !engine_.supportsAsset(id)) {
+            revert Clearinghouse_AssetUnknownToEngine(id, engineId);
+        }
     }
 
     function _requirePriced(uint16 underlying) internal view {

@@ -23,6 +23,9 @@ abstract contract Slicing is Trading {
     /// @notice The only address that may move slices.
     address public immutable LIQUIDATOR;
 
+    /// @dev What rounding can do to the value of a word, WAD: a wei of size at the greatest mark, and a wei or two.
+    uint256 private constant SLICE_DUST = 1e9;
+
     /// @dev Thrown when anybody but the Liquidator asks for a slice.
     error Clearinghouse_NotLiquidator(address caller);
     /// @dev Thrown when an account that passed an initial-margin check in this block would be liquidated in it.
@@ -39,15 +42,15 @@ abstract contract Slicing is Trading {
     function transferSlice(Slice calldata slice) external lock {
         if (msg.sender != LIQUIDATOR) revert Clearinghouse_NotLiquidator(msg.sender);
         if (slice.fraction > 1e18) revert Clearinghouse_InvalidFraction(slice.fraction);
-        _requireDistinct(slice);
+        if (slice.from == slice.into) revert Clearinghouse_SameAccount(slice.from);
         CashFlow memory flow = _openCash();
         Account memory from = _load(flow, slice.from, 0);
         if (from.header.checkedAt() == block.timestamp) revert Clearinghouse_CheckedInThisBlock(slice.from);
         Account memory into = _load(flow, slice.into, from.words.length);
         int256 cash = from.cash * int256(slice.fraction) / 1e18;
         int256 movedValue = Wad.mulFloor(slice.equity - from.cash, int256(slice.fraction));
-        bool known =
-            slice.initial != 0 && into.words.length == 0 && into.header.engine() == from.header.engine();
+        bool known = slice.initial != 0 && into.words.length == 0
+            && into.header.engine() == from.header.engine() && _onlyPerps(from.words);
         uint256 count = from.words.length;
         _moveWords(from, into, int256(slice.fraction));
         from.cash += slice.payment.toInt256() - cash;
@@ -61,18 +64,18 @@ abstract contract Slicing is Trading {
         emit SliceTransferred(slice.from, slice.into, slice.fraction, slice.payment, slice.insurance);
     }
 
-    /// @dev An account that holds nothing but the slice needs no second assessment: requirements are homogeneous, so
-    /// its IM is the fraction of the one just found, and its equity is its cash and the fraction of the other's value.
+    /// @dev An account that holds nothing but a slice of perpetuals needs no second assessment: requirements are
+    /// homogeneous, so its IM is the fraction of the one just found, and its equity is its cash and the fraction of
+    /// the other's value. Not so with collateral, whose smallest unit can be worth anything.
     /// @param movedValue Value of the slice before its words were rounded, WAD.
-    /// @param count Number of words, each of which rounding may have made 3 wei worse.
+    /// @param count Number of words, each of which rounding may have moved by a wei of its size.
     function _checkSliceOnly(Account memory into, Slice calldata slice, int256 movedValue, uint256 count)
         private
         view
     {
-        uint256 required = Math.mulDiv(slice.initial, slice.fraction, 1e18) + 1 + 3 * count;
-        _requireEquity(
-            into, into.cash + movedValue - int256(3 * count), Math.max(required, uint256(MIN_EQUITY))
-        );
+        uint256 dust = SLICE_DUST * count;
+        uint256 required = Math.mulDiv(slice.initial, slice.fraction, 1e18) + dust;
+        _requireEquity(into, into.cash + movedValue - int256(dust), Math.max(required, uint256(MIN_EQUITY)));
     }
 
     /// @notice Hands the interest kept back from lenders to the insurance account. Anybody may call.
@@ -120,11 +123,10 @@ abstract contract Slicing is Trading {
         else from.words[index] = PositionLib.collateral(word.id(), word.amount() - amount);
     }
 
-    /// @dev The parties and the insurance account are loaded side by side, so they must be three accounts.
-    function _requireDistinct(Slice calldata slice) private view {
-        if (slice.from == slice.into) revert Clearinghouse_SameAccount(slice.from);
-        if (slice.from == INSURANCE_ACCOUNT || slice.into == INSURANCE_ACCOUNT) {
-            revert Clearinghouse_InvalidCounterparty(INSURANCE_ACCOUNT);
+    function _onlyPerps(Position[] memory words) private pure returns (bool) {
+        for (uint256 i; i < words.length; ++i) {
+            if (words[i].kind() != KIND_PERP) return false;
         }
+        return true;
     }
 }

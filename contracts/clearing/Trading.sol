@@ -43,7 +43,7 @@ abstract contract Trading is Custody {
     error Clearinghouse_NotExchange(address caller);
     /// @dev Thrown when an instrument cannot be traded or is not written in its canonical form.
     error Clearinghouse_UnsupportedInstrument(Instrument instrument);
-    /// @dev Thrown when the fee account trades, or both sides are one account.
+    /// @dev Thrown when both sides are one account.
     error Clearinghouse_InvalidCounterparty(AccountId account);
     /// @dev Thrown when a fill is too far from the fair price.
     error Clearinghouse_PriceOutsideBand(uint256 price, uint256 fairPrice, uint256 band);
@@ -60,7 +60,6 @@ abstract contract Trading is Custody {
     /// @inheritdoc IClearinghouse
     function applyTrade(Trade calldata trade) external lock {
         if (msg.sender != EXCHANGE) revert Clearinghouse_NotExchange(msg.sender);
-        if (trade.taker == FEE_ACCOUNT) revert Clearinghouse_InvalidCounterparty(trade.taker);
         Terms memory terms = _terms(trade.instrument);
         CashFlow memory flow = _openCash();
         Account memory taker = _load(flow, trade.taker, 1);
@@ -81,7 +80,7 @@ abstract contract Trading is Custody {
         Fill calldata fill,
         Account memory taker
     ) private {
-        if (fill.maker == trade.taker || fill.maker == FEE_ACCOUNT) {
+        if (fill.maker == trade.taker) {
             revert Clearinghouse_InvalidCounterparty(fill.maker);
         }
         int256 price = fill.price.toInt256();

@@ -38,11 +38,12 @@ abstract contract Orders is EIP712, IExchange {
     constructor() EIP712("Ballast Exchange", "1") {}
 
     /// @inheritdoc IExchange
+    /// @dev The lane counts as filled to the brim, so the cancelled sequence has nothing left and higher ones live.
     function cancel(AccountId account, uint256 nonce) external {
         if (account.owner() != msg.sender) revert Exchange_NotOwner(account, msg.sender);
         Lane storage held = _lanes[account][uint192(nonce >> 64)];
         if (held.sequence > uint64(nonce)) revert Exchange_OrderSuperseded(account, nonce, held.sequence);
-        (held.sequence, held.filled) = (uint64(nonce) + 1, 0);
+        (held.sequence, held.filled) = (uint64(nonce), type(uint128).max);
         emit OrderCancelled(account, nonce);
     }
 

@@ -23,6 +23,9 @@ interface IRiskEngine {
         view
         returns (Margin memory);
 
+    /// @notice Whether the engine has parameters for a collateral asset, which it then never loses.
+    function supportsAsset(uint16 asset) external view returns (bool);
+
     /// @notice Terms on which accounts of this engine are liquidated.
     function liquidationTerms() external view returns (LiquidationTerms memory);
 }

@@ -108,6 +108,11 @@ contract JointScenarioEngine is IRiskEngine, RiskParameters {
     }
 
     /// @inheritdoc IRiskEngine
+    function supportsAsset(uint16 asset) external view returns (bool) {
+        return _knowsAsset(asset);
+    }
+
+    /// @inheritdoc IRiskEngine
     function liquidationTerms() external pure returns (LiquidationTerms memory) {
         return LiquidationTerms({
             targetHealth: 1.15e18, discountMin: 0.005e18, discountMax: 0.1e18, discountMaxHealth: 0.5e18

@@ -136,6 +136,10 @@ abstract contract RiskParameters is AccessManaged {
         return _assets[asset];
     }
 
+    function _knowsAsset(uint16 asset) internal view returns (bool) {
+        return _assets[asset].known;
+    }
+
     /// @dev The parameters of an underlying in one storage read.
     function _underlyingWord(uint16 underlying) internal view returns (UnderlyingWord word) {
         UnderlyingRisk storage risk = _underlyings[underlying];

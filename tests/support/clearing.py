@@ -87,6 +87,9 @@ class ContractEngine:
     def terms(self) -> LiquidationTerms:
         return LiquidationTerms(*self.contract.liquidationTerms())
 
+    def supports_asset(self, asset: int) -> bool:
+        return bool(self.contract.supportsAsset(asset))
+
     def assess(self, cash: int, mode: int, words: Sequence[int], now: int) -> Margin:
         assert now == self.contract.evm.time
         try:
@@ -219,8 +222,8 @@ class ClearingWorld:
         self.register_engine(self.engine)
         for underlying, token, decimals in ((ETH, WETH, 18), (BTC, WBTC, 8)):
             self.register_asset(self.tokens[token], decimals, underlying)
-            self.set_asset_cap(token, 10 ** (decimals + 9))
             self.engine.setAsset(token, HAIRCUT, EXTRA_HAIRCUT)
+            self.set_asset_cap(token, 10 ** (decimals + 9))
 
     # ---- Actors and time ------------------------------------------------------------------------
 

@@ -528,6 +528,7 @@ def test_at_most_64_positions(maker: AccountId) -> None:
         token = world.evm.deploy("TestToken", "Some", "SOME", 18)
         world.tokens.append(token)
         world.house.registerAsset(token, ETH)
+        world.engine.setAsset(asset, 200, 300)
         world.house.setAssetCap(asset, 1)
         token.mint(trader.owner, 1)
         token.approve(world.house, 1, sender=trader.owner)
@@ -639,13 +640,34 @@ def test_instruments_that_are_unknown(
         world.trade(trader, maker, 1, instrument=Instrument.collateral(9).key)
 
 
-def test_the_fee_account_does_not_trade(world: ClearingWorld, maker: AccountId) -> None:
+def test_the_fee_account_trades_like_any_other(world: ClearingWorld, maker: AccountId) -> None:
     fees = world.fee_account
     world.fund(fees, 10_000)
-    with reverts("Clearinghouse_InvalidCounterparty", fees.value):
-        world.trade(fees, maker, 1)
-    with reverts("Clearinghouse_InvalidCounterparty", fees.value):
-        world.trade(maker, fees, 1)
+    world.trade(fees, maker, 1)
+    world.trade(maker, fees, 1)
+    assert world.words_of(fees) == []
+
+
+def test_cash_has_a_cap_on_what_is_held(world: ClearingWorld, trader: AccountId) -> None:
+    held = world.tokens[CASH].balanceOf(world.house)
+    world.set_asset_cap(CASH, held + 10**6)
+    world.fund(trader, 1)
+    world.mint(CASH, trader.owner, 1)
+    exceeded = ("Clearinghouse_AssetCapExceeded", CASH, held + 10**6 + 1, held + 10**6)
+    with reverts(*exceeded):
+        world.deposit(trader, CASH, 1)
+
+
+def test_a_withdrawal_leaves_no_debt_too_small_to_liquidate(
+    world: ClearingWorld, trader: AccountId
+) -> None:
+    world.fund(world.account("lender"), 1_000)
+    world.mint(WETH, trader.owner, WAD // 10)
+    world.deposit(trader, WETH, WAD // 10)
+    with refused("Clearinghouse_InsufficientMargin", trader.value):
+        world.withdraw(trader, CASH, 151 * 10**6)
+    world.withdraw(trader, CASH, 140 * 10**6)
+    assert world.margin(trader).equity >= 50 * WAD
 
 
 def test_nobody_trades_with_itself(world: ClearingWorld, maker: AccountId) -> None:

@@ -23,6 +23,7 @@ from tests.support.revm import DEPLOYER, reverts
 
 MAKER_FEE, TAKER_FEE = 10**14, 5 * 10**14
 MAX_SEQUENCE = 2**64 - 1
+CANCELLED = 2**128 - 1
 
 
 @pytest.fixture
@@ -265,12 +266,13 @@ def test_cancelling(world: ClearingWorld, taker: AccountId, maker: AccountId) ->
     sell = world.order(maker, -2, nonce=9 << 64 | 4)
     world.settle(world.order(taker, 1), [sell], [1])
     world.cancel(maker, sell.nonce)
-    assert world.exchange.lane(maker, 9) == (5, 0)
-    with reverts("Exchange_OrderSuperseded", maker.value, sell.nonce, 5):
+    world.cancel(maker, sell.nonce)
+    assert world.exchange.lane(maker, 9) == (4, CANCELLED)
+    with reverts("Exchange_Overfilled", maker.value, sell.nonce, 0, WAD):
         world.settle(world.order(taker, 1), [sell], [1])
+    world.settle(world.order(taker, 1), [replace(sell, nonce=9 << 64 | 5)], [1])
     with reverts("Exchange_OrderSuperseded", maker.value, sell.nonce, 5):
         world.cancel(maker, sell.nonce)
-    world.settle(world.order(taker, 1), [replace(sell, nonce=9 << 64 | 5)], [1])
 
 
 def test_cancelling_is_the_owners(world: ClearingWorld, maker: AccountId) -> None:
@@ -279,11 +281,13 @@ def test_cancelling_is_the_owners(world: ClearingWorld, maker: AccountId) -> Non
         world.cancel(maker, 0, sender=stranger)
 
 
-def test_the_last_sequence_is_filled_or_expires(world: ClearingWorld, maker: AccountId) -> None:
-    """There is no higher sequence to leave in the lane, so it cannot be cancelled."""
-    world.cancel(maker, 9 << 64 | MAX_SEQUENCE - 1)
-    with reverts("Panic", 0x11):
-        world.cancel(maker, 9 << 64 | MAX_SEQUENCE)
+def test_the_last_sequence_can_be_cancelled_too(
+    world: ClearingWorld, taker: AccountId, maker: AccountId
+) -> None:
+    last = world.order(maker, -1, nonce=9 << 64 | MAX_SEQUENCE)
+    world.cancel(maker, last.nonce)
+    with reverts("Exchange_Overfilled", maker.value, last.nonce, 0, WAD):
+        world.settle(world.order(taker, 1), [last], [1])
 
 
 def test_lanes_of_accounts_are_their_own(

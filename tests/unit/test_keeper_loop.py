@@ -192,6 +192,16 @@ def test_a_reason_to_skip_is_said_once():
     assert len(said) == 1
 
 
+def test_a_reason_is_said_again_after_the_account_was_healthy():
+    chain = Chain([account(1)], gas={0: 30_000_000})
+    said: list[str] = []
+    patient = keeper(chain, said)
+    for equity in (900, 5000, 900):
+        chain.accounts = [account(1, equity)]
+        patient.step()
+    assert len(said) == 2
+
+
 def test_a_witness_on_equal_terms_is_named_if_it_saves_gas():
     chain = Chain(
         [account(1)],

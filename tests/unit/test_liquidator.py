@@ -106,11 +106,13 @@ def test_not_into_itself(world: ClearingWorld, account: AccountId) -> None:
         world.liquidate(account, account)
 
 
-def test_not_into_the_insurance_account(world: ClearingWorld, account: AccountId) -> None:
+def test_into_the_insurance_account(world: ClearingWorld, account: AccountId) -> None:
+    """Its share goes to the account that just took the slice; all sums are checked."""
     fall(world, 1750)
     insurer = world.insurance_account
-    with reverts("Clearinghouse_InvalidCounterparty", insurer.value):
-        world.liquidate(account, insurer)
+    world.fund(insurer, 100_000)
+    world.liquidate(account, insurer)
+    assert world.words_of(insurer)
 
 
 def test_the_receiver_must_meet_its_initial_margin(
