@@ -81,17 +81,13 @@ $(MARKS)/solc-version: FORCE
 # ---- Everyday work ----------------------------------------------------------------------------
 
 .PHONY: compile
-compile: $(MARKS)/compiled ## compile the contracts that changed
+compile: $(MARKS)/compiled ## compile the contracts, if anything changed
 
-# A change of settings does not make Ape recompile: force it then. Ape compiles a copy, without
-# node_modules, of a project that is not in the directory for temporary files: TMPDIR says it is.
-$(MARKS)/compiled: $(SOURCES) $(MARKS)/settings
+# Always everything: Ape compiles neither what imports a changed file anew, nor anything after a change
+# of settings. It compiles a copy, without node_modules, of a project that is not in the directory for
+# temporary files: TMPDIR says it is.
+$(MARKS)/compiled: $(SOURCES) ape-config.yaml $(MARKS)/solc $(MARKS)/node
 	@echo "==> compile"
-	@TMPDIR=$(ROOT) ape compile
-	@touch $@
-
-$(MARKS)/settings: ape-config.yaml $(MARKS)/solc $(MARKS)/node
-	@echo "==> compile everything (first time, or settings changed)"
 	@TMPDIR=$(ROOT) ape compile -f
 	@touch $@
 
