@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from itertools import groupby
 
 from ballast.client.chain import Call
@@ -127,6 +127,17 @@ class Mirror:
             same = (header & (1 << 144) - 1) == (stored.header & (1 << 144) - 1)
             if not same or tuple(words) != stored.words:
                 found.append(f"account {account} is not what its events make it")
+        return found
+
+    def margin_differences(self, feeds: Mapping[int, FeedState]) -> list[str]:
+        """The accounts whose margin at the newest block is not, to the wei, that of the mirror."""
+        system = self._system(feeds, self._client.chain.time)
+        found = []
+        margins = self._client.clearinghouse.margins(self.accounts)
+        for account, margin in zip(self.accounts, margins, strict=True):
+            mine = system.house.margin(account, 0)
+            if margin is None or astuple(margin) != astuple(mine):
+                found.append(f"account {account}: margin {margin}, but {mine} in the mirror")
         return found
 
     def _stored_call(self, account: AccountId) -> Call:

@@ -13,7 +13,7 @@ from ballast.client.events import Event
 from ballast.codec import AccountId, Snapshot
 from ballast.demo.anvil import Anvil
 from ballast.demo.books import Books, problems
-from ballast.demo.cast import DEPLOYER, PARTICIPANTS, Actor
+from ballast.demo.cast import DEPLOYER, PARTICIPANTS, TRADERS, Actor
 from ballast.demo.feeds import Feeds
 from ballast.demo.mirror import Mirror, Prediction
 from ballast.demo.process import KeeperProcess
@@ -21,9 +21,20 @@ from ballast.demo.reading import read_books
 from ballast.demo.stage import Stage
 from ballast.keeper.chain import read_feeds
 from ballast.oracle.prices import PriceRow, PricesError
+from ballast.units import wad_div_floor
 
 POLL_SECONDS = 0.03
 TICK_SECONDS = 30
+SPEECH_SECONDS = 0.1  # until what the keeper says of a transaction has arrived
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A trader's health (E/MM, WAD) before the keeper acted; None without any requirement."""
+
+    name: str
+    health: int | None
+    liquidated: bool
 
 
 class Show(Protocol):
@@ -31,7 +42,7 @@ class Show(Protocol):
 
     def say(self, line: str) -> None: ...
 
-    def tick(self, number: int, tick: PriceRow, liquidated: Sequence[str]) -> None: ...
+    def tick(self, number: int, tick: PriceRow, standings: Sequence[Standing]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +128,8 @@ class Demo:
             self._tick(tick, number, show)
             if self._result.problems:
                 break
+        late = frozenset(self._liquidated(self._mirror.follow()))
+        self._result.problems += compare("after the last tick", frozenset(), late)
         self._finish(before)
         return self._result
 
@@ -130,26 +143,50 @@ class Demo:
         self._mirror.follow()
         prediction = self._mirror.predict(states, offered, tick.time + 1)
         self._anvil.advance_to(tick.time)
-        if not self._settled(tick):
-            self._result.problems.append(f"tick {number}: {self._unsettled(tick)}")
-        self._check(f"tick {number}", prediction)
-        events = self._mirror.follow()
-        liquidated = self._liquidated(events)
+        obstacle = self._wait(tick)
+        liquidated = self._liquidated(self._mirror.follow())
         moment = f"tick {number}"
-        self._result.problems += compare(moment, prediction.liquidatable, frozenset(liquidated))
-        show.tick(number, tick, [self._name(account) for account in liquidated])
+        self._result.problems += [f"{moment}: {obstacle}"] if obstacle else []
+        self._result.problems += self._compare(moment, prediction, frozenset(liquidated))
+        standings = [self._standing(actor, prediction, liquidated) for actor in TRADERS]
+        show.tick(number, tick, standings)
+        self._comment(prediction, liquidated, show)
+
+    def _compare(
+        self, moment: str, prediction: Prediction, liquidated: frozenset[AccountId]
+    ) -> list[str]:
+        """Who was liquidated, at which prices, and what everybody's margin is now."""
+        feeds = read_feeds(self._client)
+        accepted = {underlying: state.snapshot for underlying, state in feeds.items()}
+        found = compare(moment, prediction.liquidatable, liquidated)
+        found += compare_prices(moment, dict(prediction.snapshots), accepted)
+        return found + [f"{moment}: {what}" for what in self._mirror.margin_differences(feeds)]
+
+    def _comment(self, prediction: Prediction, liquidated: Sequence[AccountId], show: Show) -> None:
         for account in sorted(prediction.bankrupt):
             show.say(f"{self._name(account)} owes more than it has: prices jumped over its margin")
+        if liquidated:
+            time.sleep(SPEECH_SECONDS)
         self._repeat_keeper(show)
 
+    @staticmethod
+    def _standing(
+        actor: Actor, prediction: Prediction, liquidated: Sequence[AccountId]
+    ) -> Standing:
+        margin = prediction.margins.get(actor.account)
+        needs = margin is not None and margin.maintenance > 0
+        health = wad_div_floor(margin.equity, margin.maintenance) if margin and needs else None
+        return Standing(actor.name, health, actor.account in liquidated)
+
     def _repeat_keeper(self, show: Show) -> None:
-        """What the keeper said besides refreshing, with names for accounts."""
+        """What the keeper said besides refreshing, with names for accounts and without the time."""
         for line in self._keeper.new_lines():
-            if " refreshed " in line or line.startswith("INFO"):
+            _, _, said = line.partition(" ")
+            if said.startswith("refreshed ") or line.startswith("INFO"):
                 continue
             for account, name in self._names.items():
-                line = line.replace(str(account), name)  # noqa: PLW2901
-            show.say(f"keeper: {line}")
+                said = said.replace(str(account), name)
+            show.say(f"keeper: {said}")
 
     def _name(self, account: AccountId) -> str:
         return self._names.get(account, str(account))
@@ -160,18 +197,18 @@ class Demo:
             late = now - tick.time
             raise PricesError(f"the prices are too close in time: the chain is {late} s ahead")
 
-    def _settled(self, tick: PriceRow) -> bool:
-        """Waits until every price of the tick is accepted and nobody is left to be liquidated."""
+    def _wait(self, tick: PriceRow) -> str:
+        """Waits until every price of the tick is accepted and nobody is left to be liquidated.
+
+        Answers what is still missing when it takes too long.
+        """
         deadline = time.monotonic() + TICK_SECONDS
-        while time.monotonic() < deadline:
-            if self._is_settled(tick):
-                return True
+        while obstacle := self._unsettled(tick):
+            if time.monotonic() > deadline:
+                return obstacle
             self._keeper.require_alive()
             time.sleep(POLL_SECONDS)
-        return False
-
-    def _is_settled(self, tick: PriceRow) -> bool:
-        return not self._unsettled(tick)
+        return ""
 
     def _unsettled(self, tick: PriceRow) -> str:
         """What the keeper has still to do; nothing if it is done."""
@@ -183,11 +220,6 @@ class Demo:
         if any(m is not None and 0 <= m.equity < m.maintenance for m in margins):
             return "an account under its maintenance margin was left"
         return ""
-
-    def _check(self, moment: str, prediction: Prediction) -> None:
-        ids = sorted(prediction.snapshots)
-        accepted = dict(zip(ids, self._client.oracle.snapshots(ids), strict=True))
-        self._result.problems += compare_prices(moment, dict(prediction.snapshots), accepted)
 
     def _liquidated(self, events: Sequence[Event]) -> list[AccountId]:
         found = []

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
-from ballast.demo.run import Result, Row
+from ballast.demo.run import Result, Row, Standing
 from ballast.oracle.prices import PriceRow
 from ballast.units import WAD
 
@@ -39,15 +40,35 @@ class Screen:
             overflow="ellipsis",
         )
 
-    def tick(self, number: int, tick: PriceRow, liquidated: Sequence[str]) -> None:
+    def tick(self, number: int, tick: PriceRow, standings: Sequence[Standing]) -> None:
+        """One line: prices, and the health of every trader before the keeper acted."""
+        if number == 1:
+            self._head(tick, standings)
         moment = datetime.fromtimestamp(tick.time, UTC).strftime("%d %b %H:%M")
-        prices = "  ".join(f"{name} {price / WAD:>9,.2f}" for name, price in tick.prices.items())
-        line = f"[{number:>3}] {moment}  {prices}"
-        if liquidated:
-            line += "  liquidated: " + ", ".join(liquidated)
-        style = "bold red" if liquidated else ""
-        self.console.print(line, style=style, highlight=False, markup=False)
+        prices = "".join(f"{price / WAD:>10,.2f}" for price in tick.prices.values())
+        line = Text(f"{number:>4}  {moment} {prices}")
+        for standing in standings:
+            line.append(f"{_health(standing.health):>9}", _style(standing))
+        if any(standing.liquidated for standing in standings):
+            line.append("  liquidated", "bold red")
+        self.console.print(line)
         self.progress.update(self._task, completed=number + 1)
+
+    def _head(self, tick: PriceRow, standings: Sequence[Standing]) -> None:
+        symbols = "".join(f"{symbol:>10}" for symbol in tick.prices)
+        names = "".join(f"{standing.name:>9}" for standing in standings)
+        self.console.print(f"{'':>18} {symbols}{names}", style="bold")
+
+
+def _health(health: int | None) -> str:
+    return "–" if health is None else f"{health / WAD:.2f}"
+
+
+def _style(standing: Standing) -> str:
+    if standing.liquidated:
+        return "bold red"
+    near = standing.health is not None and standing.health < WAD * 5 // 4
+    return "yellow" if near else ""
 
 
 def show_result(console: Console, result: Result) -> None:

@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from web3.exceptions import Web3RPCError
+
 from ballast.client.book import BookError
 from ballast.client.chain import Call, Receipt
 from ballast.client.client import Client
@@ -71,8 +73,15 @@ class Logs:
         return "0x" + bytes(self._web3.eth.get_block(number)["hash"]).hex()
 
     def topics(self, first: int, last: int) -> list[list[bytes]]:
+        """Halves the range where the node refuses it for its size."""
         criteria: Any = {"address": self._address, "fromBlock": first, "toBlock": last}
-        logs = self._web3.eth.get_logs(criteria)
+        try:
+            logs = self._web3.eth.get_logs(criteria)
+        except Web3RPCError:
+            if first == last:
+                raise
+            middle = (first + last) // 2
+            return self.topics(first, middle) + self.topics(middle + 1, last)
         return [[bytes(topic) for topic in log["topics"]] for log in logs]
 
 
@@ -197,7 +206,7 @@ class Eyes:
         """Margins by the Lens; a chunk that a node refuses is halved, down to the bad account."""
         try:
             return [_account_view(view) for view in self._client.health(accounts)]
-        except ContractError as error:
+        except (ContractError, Web3RPCError) as error:
             if len(accounts) > 1:
                 middle = len(accounts) // 2
                 return self._health(accounts[:middle]) + self._health(accounts[middle:])

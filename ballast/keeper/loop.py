@@ -17,6 +17,7 @@ from ballast.codec import AccountId
 from ballast.keeper.decide import (
     MIN_EQUITY,
     AccountView,
+    Actions,
     Liquidate,
     Policy,
     Refresh,
@@ -26,6 +27,7 @@ from ballast.keeper.decide import (
     decide,
     gas_cost,
 )
+from ballast.keeper.journal import Journal
 from ballast.units import WAD
 
 # Ends of the core: on a linear book one of them is the scenario that binds, if any single one does.
@@ -103,6 +105,7 @@ class Keeper:
         names: AddressBook,
         *,
         dry_run: bool = False,
+        journal: Journal | None = None,
         log: Callable[[str], None] = print,
     ) -> None:
         self._eyes = eyes
@@ -111,6 +114,7 @@ class Keeper:
         self._policy = policy
         self._names = names
         self._dry_run = dry_run
+        self._journal = journal or Journal()
         self._log = log
         self._told: dict[AccountId, str] = {}
 
@@ -149,6 +153,7 @@ class Keeper:
             self._refresh(refreshes, done)
             world = self._eyes.look(accounts)
         actions = decide(world, self._policy)
+        self._forget(actions)
         self._tell(actions.skipped)
         for action in actions.liquidations:
             self._try(action, done)
@@ -166,6 +171,8 @@ class Keeper:
                 return
             receipt = self._hands.refresh(refreshes)
             done.refreshed += len(refreshes)
+            feeds = [self._feed(refresh.underlying) for refresh in refreshes]
+            self._journal.write("refresh", receipt, feeds=feeds)
             self._log(f"refreshed {what}: {_trace(receipt)}")
         except ContractError as error:
             if len(refreshes) > 1:
@@ -241,11 +248,23 @@ class Keeper:
         done.liquidated += 1
         done.reward += event["reward"]
         self._told.pop(plan.account, None)
+        self._journal.write(
+            "liquidate",
+            receipt,
+            account=plan.account,
+            **{name: event[name] for name in ("fraction", "reward", "insurance")},
+        )
         self._log(
             f"liquidated {event['fraction'] / WAD:.1%} of {plan.account}: "
             f"reward {money(event['reward'])}, insurance {money(event['insurance'])}, "
             f"witness {plan.witness}: {_trace(receipt)}"
         )
+
+    def _forget(self, actions: Actions) -> None:
+        """What was said of accounts that are healthy again is said anew the next time."""
+        sick = {skip.account for skip in actions.skipped}
+        sick |= {action.account for action in actions.liquidations}
+        self._told = {account: kind for account, kind in self._told.items() if account in sick}
 
     def _tell(self, skipped: Sequence[Skip]) -> None:
         """Says why an account is skipped, once for each reason of a kind."""

@@ -85,6 +85,20 @@ class Invariants:
         house = self.world.model.house
         return kept_back(house.state.interest, house.state.totals, house.open_cash())
 
+    def grain(self, account: AccountId) -> int:
+        """What a fraction of an account may be off: one indivisible unit of each position."""
+        house, feeds = self.world.model.house, self.world.model.feeds
+        sum_ = DUST
+        for word in house.state.account(account).words:
+            what = word_of.ident(word)
+            if word_of.kind(word) == word_of.KIND_PERP:
+                sum_ += div_ceil(feeds.snapshot(what).mark, WAD)
+            else:
+                asset = house.state.assets[what]
+                price = feeds.snapshot(asset.underlying).price
+                sum_ += div_ceil(price, 10**asset.decimals)
+        return sum_
+
     def margin(self, account: AccountId, mode: int = ASSESS_ALL) -> Margin:
         return self.world.model.house.margin(account, mode)
 
@@ -161,7 +175,7 @@ class Invariants:
         require(held, "I3: the gate", account, before, after)
         require(after.equity >= 0, "I9: a call leaves a debt behind", account, before, after)
 
-    def check_moved(self, before: Worth, touched: Iterable[AccountId], accruals: bool) -> Worth:
+    def check_moved(self, before: Worth, touched: Iterable[AccountId]) -> Worth:
         """[I8, I9] After a call at unchanged time and prices."""
         after = self.worth()
         house = self.world.model.house
@@ -170,7 +184,7 @@ class Invariants:
             if account not in allowed:
                 require(value == before.equities[account], "I9: a bystander's equity", account)
         change = after.total - before.total
-        require(-DUST * 8 <= change <= DUST if accruals else True, "I8: value appears", change)
+        require(-DUST <= change <= DUST, "I8: value appears or is lost", change)
         for protocol in (house.fee_account, house.insurance_account):
             fell = before.equities[protocol] - after.equities[protocol]
             require(fell <= 0, "I8: the protocol pays", protocol, fell)
@@ -187,9 +201,11 @@ class Invariants:
         best = fraction_to_target(terms, before.equity, before.maintenance, discount)
         require(fraction <= best, "I4: more than x*", fraction, best, before)
         after = self.margin(account)
-        better = (after.equity + DUST) * before.maintenance
-        worse = before.equity * max(after.maintenance - DUST, 0)
+        grain = self.grain(account)
+        better = (after.equity + grain) * before.maintenance
+        worse = before.equity * max(after.maintenance - grain, 0)
         require(better >= worse, "I4: health falls", before, after)
         lost = worth[0].equities[account] - worth[1].equities[account]
-        require(lost <= div_ceil(fraction * discount, WAD) + DUST, "I4: loss", lost, discount)
+        most = div_ceil(fraction * discount, WAD) + self.grain(account)
+        require(lost <= most, "I4: the account loses more than the discount", lost, most, before)
         require(after.equity >= 0, "I9: a liquidation leaves a debt behind", after)

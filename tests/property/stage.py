@@ -34,6 +34,12 @@ class Stage(Protocol):
     def begin_call(self) -> None:
         """Move on to the block that the next transaction is in, if every one has its own."""
 
+    def snapshot(self) -> Any:
+        """Mark the state of the chain."""
+
+    def revert(self, snapshot: Any) -> None:
+        """Return to a mark, any number of times."""
+
     def contract(self, name: str, abi: str | None = None) -> Any:
         """A contract of the address book, seen as `abi`."""
 
@@ -70,6 +76,12 @@ class RevmStage:
 
     def begin_call(self) -> None:
         pass
+
+    def snapshot(self) -> int:
+        return self.evm.snapshot()
+
+    def revert(self, snapshot: int) -> None:
+        self.evm.revert(snapshot)
 
     def contract(self, name: str, abi: str | None = None) -> RevmContract:
         return self._system.contract(name, abi)

@@ -1,0 +1,198 @@
+"""The keeper, as its operator runs it, on a node."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from web3.types import RPCEndpoint
+
+from ballast.client.chain import Call, Chain
+from ballast.client.client import Client
+from ballast.client.events import Event, scan
+from ballast.client.orders import Order, SignedOrder, sign_order
+from ballast.codec import AccountId
+from ballast.demo.anvil import dev_account
+from ballast.demo.cast import Actor
+from ballast.demo.process import write_keyfile
+from ballast.keeper.accounts import SAFE_BLOCKS, Cursor
+from ballast.oracle.prices import Quoting, make_report
+from ballast.oracle.reports import Domain, sign
+from ballast.oracle.transport import write_reports
+from ballast.units import BPS, WAD
+from tests.integration.conftest import Devnet, ScriptFailed
+
+DEPLOYER = Actor("deployer", dev_account(0))
+TRADER = Actor("trader", dev_account(1))
+CAREFUL = Actor("careful trader", dev_account(2))
+MAKER = Actor("market maker", dev_account(3))
+KEEPER = Actor("keeper", dev_account(4), index=1)
+PUBLISHERS = [dev_account(n) for n in (5, 6, 7)]
+PASSPHRASE = {"KEEPER_PASSPHRASE": "correct horse"}
+
+
+@pytest.fixture(scope="module")
+def client(devnet: Devnet) -> Client:
+    """A deployment where one trader is close to liquidation and one is not."""
+    devnet.ape("deploy", "--account", "TEST::0")
+    client = Client.open(Chain.connect(devnet.url), devnet.deployments)
+    fund(client, TRADER, 7_000)
+    fund(client, CAREFUL, 20_000)
+    fund(client, MAKER, 200_000)
+    fund(client, KEEPER, 50_000)
+    buy(client, TRADER, 10 * WAD)
+    buy(client, CAREFUL, 10 * WAD)
+    client.chain.web3.provider.make_request(RPCEndpoint("anvil_mine"), [hex(SAFE_BLOCKS)])
+    return client
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("keeper")
+
+
+@pytest.fixture(scope="module")
+def options(folder: Path) -> list[str]:
+    """The keeper by its keyfile."""
+    write_keyfile(KEEPER, folder / "key.json", PASSPHRASE["KEEPER_PASSPHRASE"])
+    return [
+        *("--keyfile", str(folder / "key.json"), "--passphrase-env", "KEEPER_PASSPHRASE"),
+        *("--index", "1", "--reports", str(folder / "reports")),
+        *("--state", str(folder / "state.json"), "--journal", str(folder / "journal.jsonl")),
+        "--once",
+    ]
+
+
+def fund(client: Client, actor: Actor, dollars: int) -> None:
+    asset = client.book.asset("USDC")
+    amount = dollars * 10**asset.decimals
+    mint = Call("TestToken", asset.token, "mint", (actor.signer.address, amount))
+    client.chain.send(DEPLOYER.signer, mint)
+    client.clearinghouse.deposit(actor.signer, actor.account, asset, amount)
+
+
+def buy(client: Client, taker: Actor, size: int) -> None:
+    price = client.oracle.snapshot(client.book.underlying("ETH").id).mark
+    orders = [signed(client, taker, size, price), signed(client, MAKER, -size, price)]
+    client.exchange.settle(DEPLOYER.signer, orders[0], [orders[1]], [size])
+
+
+def signed(client: Client, actor: Actor, size: int, price: int) -> SignedOrder:
+    order = Order(
+        account=actor.account,
+        instrument=client.book.instrument("ETH-PERP"),
+        size=size,
+        limit_price=price,
+        nonce=client.chain.nonce(DEPLOYER.signer.address),
+        expiry=client.chain.time + 600,
+        max_fee=WAD // 1000,
+    )
+    return sign_order(order, client.exchange.domain, actor.signer)
+
+
+def let_ether_cost(client: Client, dollars: int, reports: Path) -> None:
+    """The aggregator answers and three publishers sign."""
+    entry = client.book.underlying("ETH")
+    answer = Call("MockAggregator", entry.aggregator or "", "setAnswer", (dollars * 10**8,))
+    client.chain.send(DEPLOYER.signer, answer)
+    domain = Domain(31337, client.book.address("QuorumSource"))
+    report = make_report(entry.id, dollars * WAD, client.chain.time, Quoting())
+    for key in PUBLISHERS:
+        write_reports(reports, domain, [sign(report, domain, key.key)])
+
+
+def liquidated(client: Client) -> list[Event]:
+    address = client.book.address("Liquidator")
+    return list(scan(client.chain, "Liquidator", address, client.book.block, names=["Liquidated"]))
+
+
+def health(client: Client, accounts: Sequence[AccountId]) -> list[int]:
+    """E/MM in 1e-4."""
+    margins = [client.clearinghouse.margin(account) for account in accounts]
+    return [margin.equity * BPS // margin.maintenance for margin in margins]
+
+
+def test_a_keeper_without_collateral_is_refused(devnet: Devnet, client: Client):
+    with pytest.raises(ScriptFailed, match="deposit first") as caught:
+        devnet.ape("keeper", "--once", "--account", "TEST::9")
+    assert "Traceback" not in str(caught.value)
+
+
+def test_a_dry_run_sends_nothing(devnet: Devnet, client: Client, options: list[str], folder: Path):
+    let_ether_cost(client, 2_140, folder / "reports")
+    block = client.chain.block_number
+    printed = devnet.ape("keeper", "--dry-run", *options, env=PASSPHRASE)
+    assert "would refresh ETH (moved 1440 bps)" in printed
+    assert client.chain.block_number == block
+    assert not (folder / "journal.jsonl").exists()
+
+
+def test_one_step_refreshes_and_liquidates_the_one_account(
+    devnet: Devnet, client: Client, options: list[str], folder: Path
+):
+    printed = devnet.ape("keeper", *options, env=PASSPHRASE)
+    assert "refreshed ETH (moved 1440 bps)" in printed
+    assert f"of {TRADER.account}: reward" in printed
+    assert "done: 4 accounts, 1 prices refreshed, 1 liquidated" in printed
+    (event,) = liquidated(client)
+    assert AccountId(bytes(event.args["account"])) == TRADER.account
+    assert AccountId(bytes(event.args["into"])) == KEEPER.account
+    assert 11_490 < health(client, [TRADER.account])[0] <= 11_510
+    journal = [json.loads(line) for line in (folder / "journal.jsonl").read_text().splitlines()]
+    assert [entry["action"] for entry in journal] == ["refresh", "liquidate"]
+    assert journal[1]["account"] == str(TRADER.account)
+    assert journal[1]["reward"] == str(event.args["reward"])
+
+
+def test_the_accounts_found_are_remembered(folder: Path, client: Client):
+    cursor = Cursor.from_json((folder / "state.json").read_text())
+    assert cursor.clearinghouse == client.book.address("Clearinghouse")
+    assert client.book.block < cursor.block <= client.chain.block_number - SAFE_BLOCKS
+
+
+def test_the_next_step_finds_nothing_to_do(devnet: Devnet, client: Client, options: list[str]):
+    block = client.chain.block_number
+    printed = devnet.ape("keeper", *options, env=PASSPHRASE)
+    assert "done: 4 accounts, 0 prices refreshed, 0 liquidated, reward 0.00" in printed
+    assert client.chain.block_number == block
+
+
+def test_a_dry_run_says_what_it_would_liquidate_and_for_how_much(
+    devnet: Devnet, client: Client, options: list[str], folder: Path
+):
+    let_ether_cost(client, 2_000, folder / "reports")
+    devnet.ape("keeper", "--min-profit", "100000", *options, env=PASSPHRASE)
+    block = client.chain.block_number
+    printed = devnet.ape("keeper", "--dry-run", *options, env=PASSPHRASE)
+    assert f"would liquidate {TRADER.account}: reward" in printed
+    assert client.chain.block_number == block
+    assert len(liquidated(client)) == 1
+
+
+def test_what_does_not_pay_is_skipped_by_name(devnet: Devnet, client: Client, options: list[str]):
+    printed = devnet.ape("keeper", "--min-profit", "100000", *options, env=PASSPHRASE)
+    assert f"skipped {TRADER.account}: does not pay: reward" in printed
+    printed = devnet.ape("keeper", "--gas-money", "99999999", *options, env=PASSPHRASE)
+    assert f"skipped {TRADER.account}: does not pay: reward" in printed
+    assert len(liquidated(client)) == 1
+    assert health(client, [CAREFUL.account])[0] > BPS
+
+
+@pytest.mark.parametrize(
+    ("args", "complaint"),
+    [
+        (("--once",), "name an Ape account with --account, or a file with --keyfile"),
+        (("--once", "--account", "TEST::4", "--gas-feed", "DOGE"), "'DOGE' is no underlying"),
+        (("--once", "--account", "TEST::4", "--min-profit", "much"), "'much' is not a number"),
+        (("--once", "--keyfile", "/nowhere.json"), "/nowhere.json cannot be read"),
+    ],
+)
+def test_mistakes_are_answered_in_words(
+    devnet: Devnet, client: Client, args: tuple[str, ...], complaint: str
+):
+    with pytest.raises(ScriptFailed) as caught:
+        devnet.ape("keeper", *args)
+    assert complaint in str(caught.value)
+    assert "Traceback" not in str(caught.value)
