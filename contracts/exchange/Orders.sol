@@ -3,6 +3,7 @@ pragma solidity ^0.8.28;
 
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 
 import {IExchange, Order, SignedOrder} from "../interfaces/IExchange.sol";
 import {AccountId} from "../types/AccountId.sol";
@@ -24,7 +25,7 @@ abstract contract Orders is EIP712, IExchange {
 
     mapping(AccountId account => mapping(uint192 laneId => Lane)) private _lanes;
 
-    /// @dev Thrown when the signature is not the account owner's; `signer` is zero if it is none at all.
+    /// @dev Thrown when the signature is not the account owner's; `signer` is zero if it is no key's at all.
     error Exchange_InvalidSignature(AccountId account, address signer);
     /// @dev Thrown when an order's time is over.
     error Exchange_OrderExpired(uint256 expiry, uint256 time);
@@ -81,11 +82,15 @@ abstract contract Orders is EIP712, IExchange {
         emit OrderFilled(orderHash, order.account, order.nonce, held.filled);
     }
 
-    function _requireSigned(AccountId account, bytes32 orderHash, bytes calldata signature) private pure {
+    /// @dev A key's signature first, then, if the owner is a contract, its own word (ERC-1271). That is a static call:
+    /// nothing can change during it.
+    function _requireSigned(AccountId account, bytes32 orderHash, bytes calldata signature) private view {
+        address owner = account.owner();
         (address signer, ECDSA.RecoverError problem,) = ECDSA.tryRecoverCalldata(orderHash, signature);
-        if (problem != ECDSA.RecoverError.NoError || signer != account.owner()) {
-            revert Exchange_InvalidSignature(account, signer);
-        }
+        if (problem == ECDSA.RecoverError.NoError && signer == owner) return;
+        bool agreed = owner.code.length != 0
+            && SignatureChecker.isValidERC1271SignatureNowCalldata(owner, orderHash, signature);
+        if (!agreed) revert Exchange_InvalidSignature(account, signer);
     }
 
     function _structHash(Order calldata order) private pure returns (bytes32) {

@@ -58,6 +58,7 @@ TARGETS = (
     "contracts/periphery/TestToken.sol",
     "contracts/mocks/MockPriceSource.sol",
     "contracts/mocks/ClearingTokens.sol",
+    "contracts/mocks/SignerWallet.sol",
     "contracts/clearing/Lock.sol",
     "contracts/types/Position.sol",
     "contracts/types/Header.sol",
