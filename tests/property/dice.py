@@ -11,8 +11,8 @@ STEP_BYTES = 64
 
 
 class Dice:
-    """Reads choices off a string of bytes; zeros after its end. Zero is the plain choice: the first option,
-        the least number, nothing out of the ordinary."""
+    """Reads choices off a string of bytes; zeros after its end. Zero is the plain choice: the first
+    option, the least number, nothing out of the ordinary."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data

@@ -1,13 +1,14 @@
-"""The campaign as a hypothesis state machine: few kinds of steps, each of which one string of bytes decides."""
+"""The campaign as a hypothesis state machine: five kinds of steps, each decided by some bytes."""
 
 from __future__ import annotations
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from tests.property.campaign import Campaign, Tally
+from tests.property.campaign import Campaign
 from tests.property.dice import STEP_BYTES, Dice
 from tests.property.stage import RevmStage
+from tests.property.tally import Tally
 
 PLAYS = 40  # on one chain: its journal grows with every call
 DATA = st.binary(min_size=STEP_BYTES, max_size=STEP_BYTES)

@@ -34,6 +34,9 @@ class Stage(Protocol):
     def begin_call(self) -> None:
         """Move on to the block that the next transaction is in, if every one has its own."""
 
+    def rest(self) -> None:
+        """Leave the block that `begin_call` began, if no transaction came."""
+
     def snapshot(self) -> Any:
         """Mark the state of the chain."""
 
@@ -75,6 +78,9 @@ class RevmStage:
         self.evm.advance(seconds)
 
     def begin_call(self) -> None:
+        pass
+
+    def rest(self) -> None:
         pass
 
     def snapshot(self) -> int:

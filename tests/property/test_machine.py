@@ -15,15 +15,17 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from ballast.model.exchange import Order
-from tests.property.campaign import PERPS, RULES, Campaign, Tally
+from tests.property.campaign import Campaign
 from tests.property.machine import make_machine
+from tests.property.play import PERPS
 from tests.property.signing import sign
 from tests.property.stage import RevmStage
+from tests.property.tally import RULES, Tally
 from tests.property.world import ETH
 
-PARTS = 4
+PARTS = 2
 STEPS = 80
-PLAYS = 90
+PLAYS = 180
 LEAST_STEPS = 20_000 // PARTS
 LEAST_LIQUIDATIONS = 500 // PARTS
 LEAST_ACCEPTED = 0.3

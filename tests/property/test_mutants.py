@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.property.campaign import Tally
 from tests.property.driver import Failed, play
+from tests.property.tally import Tally
+from tests.property.world import Mismatch
 from tests.support.artefacts import ROOT, Artefacts, compile_standard_json, load_ape
 
 PATCHES = sorted((Path(__file__).parent / "mutants").glob("*.patch"))
@@ -31,7 +32,7 @@ DEPLOYED = (
 _TARGET = re.compile(r"^\+\+\+ b/(\S+)", re.MULTILINE)
 
 
-class Void(AssertionError):
+class Void(AssertionError):  # noqa: N818 (a fact about the patch)
     """A patch that does not fit the sources any more."""
 
 
@@ -87,6 +88,7 @@ def test_a_planted_bug_is_found(patch: Path, tmp_path: Path) -> None:
     artefacts = compile_mutant(patched(patch, tmp_path))
     with pytest.raises(Failed) as found:
         play(SEED, STEPS, Tally(), artefacts)
+    assert isinstance(found.value.__cause__, Mismatch), "the mutant breaks the campaign itself"
     print(f"\n{patch.stem}: {found.value}")
 
 

@@ -35,7 +35,7 @@ WALLET = {CASH: 10**9 * 10**6, WETH: 10**5 * 10**18, WBTC: 10**4 * 10**8}
 UNLIMITED = 2**256 - 1
 
 
-class Mismatch(AssertionError):
+class Mismatch(AssertionError):  # noqa: N818 (a finding)
     """The contracts and the model differ, or an invariant does not hold."""
 
 
@@ -70,7 +70,9 @@ class World:
         self.accounts = [AccountId.make(self.owners[role], index) for role, index in accounts]
         self.engine = stage.contract("JointScenarioEngine")
         self.model = self._make_model()
-        self.tokens = [stage.at("TestToken", asset.token) for asset in self.model.house.state.assets]
+        self.tokens = [
+            stage.at("TestToken", asset.token) for asset in self.model.house.state.assets
+        ]
         self._fund()
         self._static_probes = self._make_probes()
         self.check()
@@ -302,6 +304,8 @@ class World:
 
     def check(self) -> None:
         """[I10] The model is exact."""
+        self.stage.rest()
+        self.synchronise()
         lanes = [*self.model.house.state.lanes.items()][-8:]
         probes = [(address, data) for _, address, data, _ in self._static_probes]
         for (account, lane), _ in lanes:

@@ -1,0 +1,174 @@
+"""Rules: what anybody may call, and what nobody may."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from ballast.codec import AccountId
+from ballast.model.clearinghouse import Slice, Trade
+from ballast.model.exchange import MAX_FEE
+from ballast.model.margin import ASSESS_ALL
+from ballast.risk.scenarios import COLUMNS
+from ballast.units import WAD
+from tests.property.dice import Dice
+from tests.property.invariants import DUST, Worth
+from tests.property.orders import Orders
+from tests.property.play import FOREVER, PERPS, sole_owner
+from tests.property.world import CASH, MARKETS, WBTC, WETH, owner_of, require
+
+DUST_MARGIN = 50 * WAD
+
+
+class Keepers(Orders):
+    """Settlement, liquidation, and strangers."""
+
+    def settle(self, dice: Dice) -> None:
+        account, world = dice.pick(self.world.accounts), self.world
+        sender = dice.pick([*world.owners.values()])
+        world.begin_call()
+        with self._measured((account,)) as found:
+            found["ok"] = self._both(
+                lambda: world.house.settle(account, sender=sender),
+                lambda: world.model.house.settle(account),
+            )
+        before, after = found["before"].equities[account], found["after"].equities[account]
+        require(abs(after - before) <= DUST, "I9: settling changes equity", before, after)
+
+    def collect_reserve(self, dice: Dice) -> None:
+        world = self.world
+        sender = dice.pick([*world.owners.values()])
+        world.begin_call()
+        with self._measured(()) as found:
+            found["ok"] = self._both(
+                lambda: world.house.collectReserve(sender=sender),
+                world.model.house.collect_reserve,
+            )
+
+    def can_liquidate(self) -> bool:
+        return bool(self._unhealthy())
+
+    def liquidate(self, dice: Dice) -> None:
+        """An unhealthy account by anybody with an account, all of it or a part; now and then with
+        a witness, or a healthy account."""
+        weak = self._unhealthy()
+        account = dice.pick(self.world.accounts if dice.chance(6) else weak)
+        self._liquidate(account, dice)
+
+    def _liquidate(self, account: AccountId, dice: Dice) -> None:
+        world = self.world
+        able = [one for one in self._rich() if one != account]
+        keepers = [one for one in able if one in world.accounts[7:10]]
+        into = dice.pick(keepers if keepers and dice.chance(70) else able or world.accounts)
+        fraction = WAD if dice.chance(50) else dice.part(WAD, 1, 60)
+        witness = self._best_witness(account) if dice.chance(25) else 0
+        if dice.chance(8):
+            witness = self._any_witness(account, dice)
+        least = dice.part(100 * WAD) if dice.chance(8) else 0
+        world.begin_call()
+        real_updates, seen = self._needed_updates(dice)
+        caller = owner_of(into)
+        deal: list[Any] = []
+
+        def model() -> None:
+            terms = {"fraction": fraction, "min_value": least, "witness": witness}
+            deal.append(world.model.liquidate(caller, account, into, updates=seen, **terms))
+
+        both = (account, into)
+        with self._measured(both, seen, sole=sole_owner(both)) as found:
+            found["ok"] = self._both(
+                lambda: world.liquidator.liquidate(
+                    account, into, fraction, least, witness, real_updates, sender=caller
+                ),
+                model,
+            )
+        if found["ok"]:
+            self.tally.liquidations += 1
+            worth: tuple[Worth, Worth] = found["before"], found["after"]
+            taken = deal[0].fraction
+            self.invariants.check_liquidated(account, found["margins"][account], taken, worth)
+            del found["margins"][account]
+            self._gates(found)
+
+    def _any_witness(self, account: AccountId, dice: Dice) -> int:
+        """Any scenario, but for the one known bug: `test_examples.py` has it."""
+        mode, house = dice.integer(1, COLUMNS), self.world.model.house
+        is_dust = house.margin(account, mode).maintenance < DUST_MARGIN
+        return ASSESS_ALL if is_dust else mode
+
+    def _best_witness(self, account: AccountId) -> int:
+        house = self.world.model.house
+        return max(range(1, COLUMNS + 1), key=lambda mode: house.margin(account, mode).maintenance)
+
+    # ---- What nobody may do ----
+
+    def intrude(self, dice: Dice) -> None:
+        """A stranger tries what only others may: all of it is refused, and for that reason."""
+        world, house, model = self.world, self.world.house, self.world.model
+        thief = world.owners["stranger"]
+        victim, mine = dice.pick(world.accounts[:-1]), world.accounts[-1]
+        asset, amount = dice.pick((CASH, WETH, WBTC)), 1 + dice.part(10**8)
+        u = dice.pick(MARKETS)
+        price = model.feeds.snapshot(u).mark
+        orders = [
+            self._order(account, PERPS[u], size, price, dice)
+            for account, size in ((mine, WAD), (victim, -WAD))
+        ]
+        orders = [replace(order, max_fee=MAX_FEE, expiry=FOREVER) for order in orders]
+        forged = [world.signed(order, thief) for order in orders]
+        nonce = orders[1].nonce
+        real = forged[0][0], [forged[1][0]], [WAD], []
+        modelled = forged[0][1], [forged[1][1]], [WAD]
+        attempts: list[tuple[str, Callable[[], Any], Callable[[], Any]]] = [
+            (
+                "Clearinghouse_NotOwner",
+                lambda: house.withdraw(victim, asset, amount, thief, sender=thief),
+                lambda: model.house.withdraw(thief, victim, asset, amount, thief),
+            ),
+            (
+                "Clearinghouse_NotOwner",
+                lambda: house.transfer(victim, mine, asset, amount, sender=thief),
+                lambda: model.house.transfer(thief, victim, mine, asset, amount),
+            ),
+            (
+                "Exchange_NotOwner",
+                lambda: world.exchange.cancel(victim, nonce, sender=thief),
+                lambda: model.exchange.cancel(thief, victim, nonce),
+            ),
+            (
+                "Exchange_InvalidSignature",
+                lambda: world.exchange.settle(*real, sender=thief),
+                lambda: model.settle(*modelled),
+            ),
+            (
+                "Liquidator_NotOwner",
+                lambda: world.liquidator.liquidate(mine, victim, WAD, 0, 0, [], sender=thief),
+                lambda: model.liquidate(thief, mine, victim, fraction=WAD),
+            ),
+            (
+                "Clearinghouse_NotExchange",
+                lambda: house.applyTrade((PERPS[u], mine, 0, False, []), sender=thief),
+                lambda: model.house.apply_trade(thief, Trade(PERPS[u], mine, ())),
+            ),
+            (
+                "Clearinghouse_NotLiquidator",
+                lambda: house.transferSlice((victim, mine, WAD, 0, 0, 0, 0), sender=thief),
+                lambda: model.house.transfer_slice(thief, Slice(victim, mine, WAD, 0, 0)),
+            ),
+            (
+                "Clearinghouse_NotOracle",
+                lambda: house.setFundingRate(u, price, sender=thief),
+                lambda: model.house.set_funding_rate(thief, u, price),
+            ),
+            (
+                "Clearinghouse_NotOwner",
+                lambda: house.selectEngine(victim, 0, sender=thief),
+                lambda: model.house.select_engine(thief, victim, 0),
+            ),
+        ]
+        error, call, mirrored = dice.pick(attempts)
+        world.begin_call()
+        refusal = world.both(call, mirrored)
+        require(refusal is not None and refusal.name == error, "I9: a stranger", error, refusal)
+        self.tally.tried["intrude"] += 1

@@ -1,0 +1,55 @@
+"""The rules by name, how often each is tried, and what came of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+WEIGHTS = {
+    "deposit": 3,
+    "deposit_for_another": 2,
+    "withdraw": 5,
+    "transfer": 4,
+    "open_perp": 16,
+    "trade_spot": 5,
+    "reduce": 6,
+    "fill_resting": 5,
+    "cancel": 2,
+    "drift": 8,
+    "crash": 8,
+    "suspect": 2,
+    "wait": 4,
+    "settle": 3,
+    "collect_reserve": 2,
+    "liquidate": 10,
+    "intrude": 3,
+}
+RULES = tuple(WEIGHTS)
+GROUPS = {
+    "money": ("deposit", "deposit_for_another", "withdraw", "transfer"),
+    "trades": ("open_perp", "trade_spot", "reduce", "fill_resting", "cancel"),
+    "market": ("crash", "drift", "suspect", "wait"),
+    "others": ("settle", "collect_reserve", "intrude"),
+    "keepers": ("liquidate",),
+}
+
+
+@dataclass
+class Tally:
+    """What was tried and what was accepted, by rule."""
+
+    tried: Counter[str] = field(default_factory=Counter)
+    accepted: Counter[str] = field(default_factory=Counter)
+    steps: int = 0
+    liquidations: int = 0
+    refusals: Counter[str] = field(default_factory=Counter)
+
+    def share(self, rule: str) -> float:
+        return self.accepted[rule] / self.tried[rule] if self.tried[rule] else 0.0
+
+    def __str__(self) -> str:
+        lines = [f"{self.steps} steps, {self.liquidations} liquidations"]
+        for rule, tried in sorted(self.tried.items()):
+            lines.append(f"{rule:18} {self.accepted[rule]:6} of {tried:6} {self.share(rule):7.1%}")
+        common = ", ".join(f"{name} {count}" for name, count in self.refusals.most_common())
+        return "\n".join([*lines, f"refused: {common}"])
