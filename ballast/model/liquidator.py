@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ballast.codec import AccountId
 from ballast.model.clearinghouse import Clearinghouse, Slice, owns
-from ballast.model.margin import LiquidationTerms, Margin
+from ballast.model.margin import ASSESS_ALL, LiquidationTerms, Margin
 from ballast.model.refusal import require
 from ballast.model.state import State, atomic
 from ballast.units import WAD, mul_ceil, mul_floor
@@ -36,10 +36,13 @@ def discount_of(terms: LiquidationTerms, equity: int, maintenance: int) -> int:
 
 
 def fraction_to_target(
-    terms: LiquidationTerms, equity: int, maintenance: int, discount: int
+    terms: LiquidationTerms, equity: int, maintenance: int, discount: int, *, full: bool = True
 ) -> int:
-    """The fraction that restores the target health, rounded down; one for dust."""
-    if maintenance < DUST:
+    """The fraction that restores the target health, rounded down; one for dust.
+
+    `full` says that `maintenance` is the whole MM: a witness may be small where the account is not.
+    """
+    if full and maintenance < DUST:
         return WAD
     target = mul_floor(terms.target_health, maintenance)
     return (target - equity) * WAD // (target - discount)
@@ -82,7 +85,8 @@ class Liquidator:
         self._require_liquidatable(account, margin)
         terms = house.liquidation_terms(account)
         discount = discount_of(terms, margin.equity, margin.maintenance)
-        best = fraction_to_target(terms, margin.equity, margin.maintenance, discount)
+        full = witness == ASSESS_ALL
+        best = fraction_to_target(terms, margin.equity, margin.maintenance, discount, full=full)
         taken = min(fraction, best)
         require(taken != 0, "Liquidator_ZeroFraction")
         deal = payment_for(taken, margin.equity, discount)

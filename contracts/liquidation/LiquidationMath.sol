@@ -34,13 +34,15 @@ library LiquidationMath {
     }
 
     /// @notice The fraction that restores the account to its target health, WAD, rounded down; one for dust.
+    /// @param full Whether `maintenance` is the whole MM: a witness may be small where the account is not.
     function fractionToTarget(
         LiquidationTerms memory terms,
         uint256 equity,
         uint256 maintenance,
-        uint256 discount
+        uint256 discount,
+        bool full
     ) internal pure returns (uint256) {
-        if (maintenance < DUST) return WAD;
+        if (full && maintenance < DUST) return WAD;
         uint256 target = Math.mulDiv(terms.targetHealth, maintenance, WAD);
         return Math.mulDiv(target - equity, WAD, target - discount);
     }

@@ -7,7 +7,7 @@ import {IClearinghouse, Slice} from "../interfaces/IClearinghouse.sol";
 import {ILiquidator} from "../interfaces/ILiquidator.sol";
 import {IOracleAdapter, PriceUpdate} from "../interfaces/IOracleAdapter.sol";
 import {AccountId} from "../types/AccountId.sol";
-import {LiquidationTerms, Margin} from "../types/Margin.sol";
+import {ASSESS_ALL, LiquidationTerms, Margin} from "../types/Margin.sol";
 import {LiquidationMath} from "./LiquidationMath.sol";
 
 /// @title Ballast's Liquidator: the vertical slice
@@ -51,8 +51,10 @@ contract Liquidator is ILiquidator {
         uint256 equity = _requireLiquidatable(account, margin);
         LiquidationTerms memory terms = CLEARINGHOUSE.liquidationTerms(account);
         uint256 discount = LiquidationMath.discountOf(terms, equity, margin.maintenance);
-        taken =
-            Math.min(fraction, LiquidationMath.fractionToTarget(terms, equity, margin.maintenance, discount));
+        uint256 best = LiquidationMath.fractionToTarget(
+            terms, equity, margin.maintenance, discount, witness == ASSESS_ALL
+        );
+        taken = Math.min(fraction, best);
         if (taken == 0) revert Liquidator_ZeroFraction();
         (uint256 payment, uint256 insurance, uint256 reward) =
             LiquidationMath.paymentFor(taken, equity, discount);

@@ -6,6 +6,9 @@ import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 
 /// @title A wallet contract that signs by a key, for tests
 contract SignerWallet is IERC1271 {
+    /// @notice Thrown while the wallet plays a broken one.
+    error SignerWallet_Broken();
+
     address public key;
     bool public broken;
 
@@ -25,7 +28,7 @@ contract SignerWallet is IERC1271 {
 
     /// @inheritdoc IERC1271
     function isValidSignature(bytes32 hash, bytes calldata signature) external view returns (bytes4) {
-        require(!broken, "SignerWallet: broken");
+        if (broken) revert SignerWallet_Broken();
         (address signer,,) = ECDSA.tryRecoverCalldata(hash, signature);
         return signer == key ? IERC1271.isValidSignature.selector : bytes4(0);
     }

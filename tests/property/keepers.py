@@ -9,7 +9,6 @@ from typing import Any
 from ballast.codec import AccountId
 from ballast.model.clearinghouse import Slice, Trade
 from ballast.model.exchange import MAX_FEE
-from ballast.model.margin import ASSESS_ALL
 from ballast.risk.scenarios import COLUMNS
 from ballast.units import WAD
 from tests.property.dice import Dice
@@ -17,8 +16,6 @@ from tests.property.invariants import DUST, Worth
 from tests.property.orders import Orders
 from tests.property.play import FOREVER, PERPS, sole_owner
 from tests.property.world import CASH, MARKETS, WBTC, WETH, owner_of, require
-
-DUST_MARGIN = 50 * WAD
 
 
 class Keepers(Orders):
@@ -64,7 +61,7 @@ class Keepers(Orders):
         fraction = WAD if dice.chance(50) else dice.part(WAD, 1, 60)
         witness = self._best_witness(account) if dice.chance(25) else 0
         if dice.chance(8):
-            witness = self._any_witness(account, dice)
+            witness = dice.integer(1, COLUMNS)
         least = dice.part(100 * WAD) if dice.chance(8) else 0
         world.begin_call()
         real_updates, seen = self._needed_updates(dice)
@@ -90,12 +87,6 @@ class Keepers(Orders):
             self.invariants.check_liquidated(account, found["margins"][account], taken, worth)
             del found["margins"][account]
             self._gates(found)
-
-    def _any_witness(self, account: AccountId, dice: Dice) -> int:
-        """Any scenario, but for the one known bug: `test_examples.py` has it."""
-        mode, house = dice.integer(1, COLUMNS), self.world.model.house
-        is_dust = house.margin(account, mode).maintenance < DUST_MARGIN
-        return ASSESS_ALL if is_dust else mode
 
     def _best_witness(self, account: AccountId) -> int:
         house = self.world.model.house

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from ballast.model.liquidator import discount_of, fraction_to_target
 from ballast.units import WAD
 from tests.support.clearing import ETH, ClearingWorld
@@ -11,7 +9,6 @@ from tests.support.clearing import ETH, ClearingWorld
 THREE_QUARTERS_DOWN = 1 + 2
 
 
-@pytest.mark.xfail(strict=True, reason="the dust rule looks at the MM of the witness")
 def test_a_weak_witness_takes_no_more_than_restores_the_account() -> None:
     """A witness whose MM is dust would take all of an account whose whole MM is none."""
     world = ClearingWorld()
