@@ -6,6 +6,7 @@ Parameters that are left out come from the class of the underlying: `major`, `ot
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -18,6 +19,8 @@ from ballast.client.artifacts import ROOT
 from ballast.codec import Instrument
 from ballast.fields import FieldError, Fields
 from ballast.oracle.mirror import FeedConfig
+from ballast.oracle.sources import MAX_RATE, MIN_RATE, PythFeed
+from ballast.risk import rules
 from ballast.units import UnitsError, to_units, to_wad
 
 CONFIGS = ROOT / "config"
@@ -30,6 +33,12 @@ DEPLOYER = "deployer"
 
 CHAINLINK = "chainlink"
 QUORUM = "quorum"
+PYTH = "pyth"
+SHARE_RATE = "share_rate"
+SOURCES = (CHAINLINK, QUORUM, PYTH, SHARE_RATE)
+
+MAX_PYTH_FEE = 10**16
+_PRICE_ID = re.compile("0x[0-9a-fA-F]{64}")
 
 
 class ConfigError(FieldError):
@@ -63,6 +72,29 @@ class QuorumConfig:
 
     signers: tuple[str, ...]
     threshold: int
+
+
+@dataclass(frozen=True, slots=True)
+class PythConfig:
+    """A price of Pyth; its id in hex."""
+
+    price_id: str
+    feed: PythFeed
+
+
+@dataclass(frozen=True, slots=True)
+class ShareRateConfig:
+    """A vault whose share the feed prices, on a source of the feed `base`.
+
+    `rate` is the first ceiling, WAD assets a share: it counts when the share is set, and not after.
+    """
+
+    vault: str
+    base: str
+    source: str
+    rate: int
+    max_growth_bps: int
+    tolerance_bps: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +138,8 @@ class UnderlyingConfig:
     risk: UnderlyingRisk
     chainlink: ChainlinkConfig | None
     market: MarketConfig | None
+    pyth: PythConfig | None = None
+    share_rate: ShareRateConfig | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +152,32 @@ class CollateralConfig:
     haircut_bps: int
     extra_haircut_bps: int
     fees: Fees
+
+
+@dataclass(frozen=True, slots=True)
+class PerpRuleConfig:
+    """What the rule engine requires of a perpetual; its depth in whole units, zero for none."""
+
+    maintenance_bps: int
+    initial_bps: int
+    depth: int
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsConfig:
+    """What the rule engine lets a collateral asset lend."""
+
+    maintenance_bps: int
+    initial_bps: int
+
+
+@dataclass(frozen=True, slots=True)
+class RuleConfig:
+    """The rule engine: rates of every market and weights of every collateral asset, by name."""
+
+    ramp_time: int
+    perps: Mapping[str, PerpRuleConfig]
+    weights: Mapping[str, WeightsConfig]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +202,8 @@ class NetworkConfig:
     quorum: QuorumConfig | None
     underlyings: tuple[UnderlyingConfig, ...]
     collateral: tuple[CollateralConfig, ...]
+    rule: RuleConfig | None = None
+    pyth: str | None = None
 
     def underlying(self, name: str) -> UnderlyingConfig:
         return next(one for one in self.underlyings if one.name == name)
@@ -191,6 +253,7 @@ _FEEDS: Mapping[str, dict[str, int]] = {
         "max_range_bps": 500,
     },
 }
+_RULE = PerpRuleConfig(500, 1000, 0)
 # Bounds of the contract on every whole number of a feed.
 _FEED_BOUNDS = {
     "min_sources": (1, 4),
@@ -233,6 +296,7 @@ def parse_config(data: Any, name: str) -> NetworkConfig:
     """Check a decoded configuration."""
     top = Fields("", data)
     roles = top.optional("roles")
+    engines = top.optional("engines")
     cash = _token(top.object("cash"), None)
     quorum = _quorum(top.object("quorum")) if top.has("quorum") else None
     config = NetworkConfig(
@@ -244,10 +308,14 @@ def parse_config(data: Any, name: str) -> NetworkConfig:
         insurance_account=_account(top.optional("insurance_account"), 2),
         cash=cash,
         quorum=quorum,
+        pyth=top.address(PYTH) if top.has(PYTH) else None,
         underlyings=tuple(_underlying(n, f, quorum) for n, f in top.entries("underlyings")),
         collateral=tuple(_collateral(n, f) for n, f in top.entries("collateral")),
     )
+    if engines.has("rule"):
+        config = replace(config, rule=_rule(engines.object("rule"), config))
     roles.finish()
+    engines.finish()
     top.finish()
     _check_whole(config)
     return config
@@ -260,6 +328,8 @@ def _check_whole(config: NetworkConfig) -> None:
         if one.id in ids:
             raise ConfigError(f"underlyings.{one.name}.id is {one.id}, as that of {ids[one.id]}")
         ids[one.id] = one.name
+    for one in config.underlyings:
+        _check_sources(one, config)
     for asset in config.collateral:
         path = f"collateral.{asset.token.symbol}"
         if asset.underlying not in ids.values():
@@ -269,6 +339,17 @@ def _check_whole(config: NetworkConfig) -> None:
         _check_haircut(path, asset, config.underlying(asset.underlying))
     if config.fee_account == config.insurance_account:
         raise ConfigError("insurance_account is the same account as fee_account")
+
+
+def _check_sources(one: UnderlyingConfig, config: NetworkConfig) -> None:
+    if one.pyth and config.pyth is None:
+        raise ConfigError(f"underlyings.{one.name}.sources names pyth, but there is no pyth")
+    if one.share_rate is None:
+        return
+    share, path = one.share_rate, f"underlyings.{one.name}.share_rate"
+    sources = {base.name: base.sources for base in config.underlyings}
+    if share.source not in sources.get(share.base, ()):
+        raise ConfigError(f"{path}: {share.base!r} has no source {share.source!r}")
 
 
 def _check_haircut(path: str, asset: CollateralConfig, underlying: UnderlyingConfig) -> None:
@@ -333,6 +414,8 @@ def _underlying(name: str, fields: Fields, quorum: QuorumConfig | None) -> Under
         risk=_risk(fields.optional("risk"), group),
         chainlink=_chainlink(fields.object(CHAINLINK)) if CHAINLINK in sources else None,
         market=market,
+        pyth=_pyth(fields.object(PYTH)) if PYTH in sources else None,
+        share_rate=_share_rate(fields.object(SHARE_RATE)) if SHARE_RATE in sources else None,
     )
     fields.finish()
     _check_premium(underlying)
@@ -341,9 +424,8 @@ def _underlying(name: str, fields: Fields, quorum: QuorumConfig | None) -> Under
 
 def _sources(fields: Fields) -> tuple[str, ...]:
     sources = fields.texts("sources")
-    allowed = (CHAINLINK, QUORUM)
-    if not sources or len(set(sources)) != len(sources) or not set(sources) <= set(allowed):
-        raise fields.refuse("sources", f"a list of {' and '.join(allowed)}, each at most once")
+    if not sources or len(set(sources)) != len(sources) or not set(sources) <= set(SOURCES):
+        raise fields.refuse("sources", f"a list of {', '.join(SOURCES)}, each at most once")
     return tuple(sources)
 
 
@@ -364,6 +446,36 @@ def _chainlink(fields: Fields) -> ChainlinkConfig:
     )
     fields.finish()
     return chainlink
+
+
+def _pyth(fields: Fields) -> PythConfig:
+    """The fee in wei; zero for never paying."""
+    price_id = fields.text("price_id")
+    if not _PRICE_ID.fullmatch(price_id) or not int(price_id, 16):
+        raise fields.refuse("price_id", "32 bytes in hex that are not zero")
+    max_age = fields.integer("max_age", 10, MAX_AGE)
+    feed = PythFeed(
+        max_age=max_age,
+        min_advance=fields.integer("min_advance", 1, max_age),
+        max_fee=fields.integer("max_fee", 0, MAX_PYTH_FEE),
+    )
+    fields.finish()
+    return PythConfig(price_id.lower(), feed)
+
+
+def _share_rate(fields: Fields) -> ShareRateConfig:
+    share = ShareRateConfig(
+        vault=fields.address("vault"),
+        base=fields.text("base"),
+        source=fields.choice("source", (CHAINLINK, QUORUM, PYTH)),
+        rate=_units(fields, "rate", 18),
+        max_growth_bps=fields.integer("max_growth_bps", 0, 5000),
+        tolerance_bps=fields.integer("tolerance_bps", 0, 100),
+    )
+    fields.finish()
+    if not MIN_RATE <= share.rate <= MAX_RATE:
+        raise fields.refuse("rate", "from 1e-6 to 1e9")
+    return share
 
 
 def _feed(fields: Fields, group: str, has_market: bool, sources: int) -> FeedConfig:
@@ -449,6 +561,57 @@ def _fees(fields: Fields) -> Fees:
 def _fee(fields: Fields, key: str) -> int:
     bps = fields.decimal(key, 0, MAX_FEE_BPS)
     return to_wad(bps / Decimal(10_000), "floor")
+
+
+def _rule(fields: Fields, config: NetworkConfig) -> RuleConfig:
+    """Markets that are left out have the standard rates and the depth of their feed."""
+    markets = {one.name: one.feed for one in config.underlyings if one.market}
+    perps = {name: replace(_RULE, depth=feed.depth) for name, feed in markets.items()}
+    given = fields.entries("perps") if fields.has("perps") else []
+    for name, entry in given:
+        if name not in markets:
+            raise ConfigError(f"{entry.path}: {name} has no market")
+        perps[name] = _perp_rule(entry, perps[name])
+    for name, one in perps.items():
+        clamp = markets[name].premium_clamp_bps
+        if clamp > one.maintenance_bps or 2 * clamp > one.initial_bps:
+            raise ConfigError(
+                f"{fields.at('perps')}.{name}: the premium clamp {clamp} may not exceed "
+                f"maintenance_bps {one.maintenance_bps} nor half of initial_bps {one.initial_bps}"
+            )
+    names = [one.token.symbol for one in config.collateral]
+    weights = {name: _weights(one) for name, one in fields.entries("collateral")}
+    if set(weights) != set(names):
+        raise fields.refuse("collateral", f"weights of each of {', '.join(names) or 'nothing'}")
+    rule = RuleConfig(
+        ramp_time=fields.integer(
+            "ramp_time", rules.MIN_RAMP_TIME, rules.MAX_RAMP_TIME, rules.RAMP_TIME
+        ),
+        perps=perps,
+        weights={name: weights[name] for name in names},
+    )
+    fields.finish()
+    return rule
+
+
+def _perp_rule(fields: Fields, standard: PerpRuleConfig) -> PerpRuleConfig:
+    maintenance = fields.integer("maintenance_bps", 1, 10_000, standard.maintenance_bps)
+    rule = PerpRuleConfig(
+        maintenance_bps=maintenance,
+        initial_bps=fields.integer("initial_bps", maintenance, 10_000, standard.initial_bps),
+        depth=fields.integer("depth", 0, 2**64 - 1, standard.depth),
+    )
+    fields.finish()
+    return rule
+
+
+def _weights(fields: Fields) -> WeightsConfig:
+    greatest = rules.MAX_WEIGHT_MAINTENANCE
+    maintenance = fields.integer("maintenance_weight_bps", 0, greatest)
+    greatest = min(maintenance, rules.MAX_WEIGHT_INITIAL)
+    weights = WeightsConfig(maintenance, fields.integer("initial_weight_bps", 0, greatest))
+    fields.finish()
+    return weights
 
 
 def _account(fields: Fields, index: int) -> AccountConfig:

@@ -15,6 +15,9 @@ from ballast.deploy.config import (
     CASH_FEED,
     CHAINLINK,
     DEPLOYER,
+    PYTH,
+    QUORUM,
+    SHARE_RATE,
     AccountConfig,
     CollateralConfig,
     NetworkConfig,
@@ -24,6 +27,7 @@ from ballast.deploy.config import (
 
 ADMIN_ROLE = 0
 ENGINE = 0
+RULE_ENGINE_ID = 1
 
 AUTHORITY = "Authority"
 ORACLE = "OracleAdapter"
@@ -31,9 +35,18 @@ CLEARINGHOUSE = "Clearinghouse"
 EXCHANGE = "Exchange"
 LIQUIDATOR = "Liquidator"
 JOINT_ENGINE = "JointScenarioEngine"
+RULE_ENGINE = "RuleEngine"
 LENS = "Lens"
 CHAINLINK_SOURCE = "ChainlinkSource"
 QUORUM_SOURCE = "QuorumSource"
+PYTH_SOURCE = "PythSource"
+SHARE_RATE_SOURCE = "ShareRateSource"
+SOURCE_CONTRACTS = {
+    CHAINLINK: CHAINLINK_SOURCE,
+    QUORUM: QUORUM_SOURCE,
+    PYTH: PYTH_SOURCE,
+    SHARE_RATE: SHARE_RATE_SOURCE,
+}
 
 
 # ---- What a step is made of -------------------------------------------------------------------
@@ -170,7 +183,8 @@ def make_plan(config: NetworkConfig, has_lens: bool = True) -> Plan:
             *_refreshes(config),
             *_assets(config),
             *_risk(config),
-            *_engine(),
+            *_rules(config),
+            *_engines(config),
             *_caps(config),
             *_markets(config),
             *_fees(config),
@@ -292,15 +306,32 @@ def _peripherals(config: NetworkConfig, has_lens: bool) -> Iterator[Step]:
             args=(signers, threshold),
             done=Check(View(Ref(QUORUM_SOURCE), QUORUM_SOURCE, "threshold"), threshold),
         )
+    if config.pyth:
+        refund = Deployer() if config.admin == DEPLOYER else config.admin
+        args = (authority, config.pyth, refund)
+        yield _deploy(PYTH_SOURCE, args, PYTH=config.pyth, REFUND=refund)
+    if any(one.share_rate for one in config.underlyings):
+        yield _deploy(SHARE_RATE_SOURCE, (authority,))
     if has_lens:
         yield _deploy(LENS, (clearinghouse,), authority=False, CLEARINGHOUSE=clearinghouse)
+    if config.rule:
+        yield _deploy(
+            RULE_ENGINE,
+            (authority, clearinghouse, oracle),
+            CLEARINGHOUSE=clearinghouse,
+            ORACLE=oracle,
+        )
 
 
 def _feeds(config: NetworkConfig) -> Iterator[Step]:
     for one in config.underlyings:
         if one.chainlink:
             yield _set_aggregator(one)
-        sources = [Ref(CHAINLINK_SOURCE if s == CHAINLINK else QUORUM_SOURCE) for s in one.sources]
+        if one.pyth:
+            yield _set_pyth(one)
+        if one.share_rate:
+            yield _set_share(one, config)
+        sources = [Ref(SOURCE_CONTRACTS[source]) for source in one.sources]
         parameters = (sources, *one.feed.as_tuple()[1:])
         yield Send(
             title=f"feed {one.name}",
@@ -328,6 +359,39 @@ def _set_aggregator(one: UnderlyingConfig) -> Send:
     )
 
 
+def _set_pyth(one: UnderlyingConfig) -> Send:
+    assert one.pyth is not None
+    feed = one.pyth.feed
+    values = (bytes.fromhex(one.pyth.price_id[2:]), feed.max_age, feed.min_advance, feed.max_fee)
+    return Send(
+        title=f"Pyth price of {one.name}",
+        target=Ref(PYTH_SOURCE),
+        contract=PYTH_SOURCE,
+        function="setFeed",
+        args=(one.id, *values),
+        done=Check(View(Ref(PYTH_SOURCE), PYTH_SOURCE, "feed", (one.id,)), values),
+        hint="Pyth must know a price of that id: push an update to it, and run this again",
+    )
+
+
+def _set_share(one: UnderlyingConfig, config: NetworkConfig) -> Send:
+    assert one.share_rate is not None
+    share = one.share_rate
+    base = (Ref(SOURCE_CONTRACTS[share.source]), config.underlying(share.base).id)
+    band = (share.max_growth_bps, share.tolerance_bps)
+    return Send(
+        title=f"share of {one.name}",
+        target=Ref(SHARE_RATE_SOURCE),
+        contract=SHARE_RATE_SOURCE,
+        function="setShare",
+        args=(one.id, share.vault, *base, share.rate, *band),
+        done=Check(
+            View(Ref(SHARE_RATE_SOURCE), SHARE_RATE_SOURCE, "feed", (one.id,)),
+            (share.vault, ANY, ANY, *band, *base),
+        ),
+    )
+
+
 def _refreshes(config: NetworkConfig) -> Iterator[Step]:
     """First prices, that of cash before those that are divided by it."""
     for one in sorted(config.underlyings, key=lambda underlying: underlying.id != CASH_FEED):
@@ -346,14 +410,20 @@ def _refreshes(config: NetworkConfig) -> Iterator[Step]:
         )
 
 
-def _engine() -> Iterator[Step]:
-    yield Send(
-        title="engine 0",
+def _engines(config: NetworkConfig) -> Iterator[Step]:
+    yield _registration(ENGINE, JOINT_ENGINE)
+    if config.rule:
+        yield _registration(RULE_ENGINE_ID, RULE_ENGINE)
+
+
+def _registration(identity: int, engine: str) -> Send:
+    return Send(
+        title=f"engine {identity}",
         target=Ref(CLEARINGHOUSE),
         contract=CLEARINGHOUSE,
         function="registerEngine",
-        args=(Ref(JOINT_ENGINE),),
-        done=_clearinghouse("engine", ENGINE, expected=Ref(JOINT_ENGINE)),
+        args=(Ref(engine),),
+        done=_clearinghouse("engine", identity, expected=Ref(engine)),
     )
 
 
@@ -378,7 +448,7 @@ def _assets(config: NetworkConfig) -> Iterator[Step]:
 
 
 def _caps(config: NetworkConfig) -> Iterator[Step]:
-    """After the engine: an asset that it does not know cannot be opened for deposits."""
+    """After the engines: an asset that one does not know cannot be opened for deposits."""
     for one in config.collateral:
         identity = config.asset_id(one.token.symbol)
         yield Send(
@@ -449,6 +519,35 @@ def _asset_risk(config: NetworkConfig, one: CollateralConfig) -> Send:
             View(Ref(JOINT_ENGINE), JOINT_ENGINE, "assetRisk", (identity,)),
             (feed, one.token.decimals, *haircuts, True),
         ),
+    )
+
+
+def _rules(config: NetworkConfig) -> Iterator[Step]:
+    if config.rule is None:
+        return
+    time = config.rule.ramp_time
+    yield _rule("time of ramps", ("setRampTime", time), ("rampTime",), time)
+    for name, perp in config.rule.perps.items():
+        identity = config.underlying(name).id
+        rates = (perp.maintenance_bps, perp.initial_bps, perp.depth)
+        title = f"rates of {name}-PERP"
+        yield _rule(title, ("setPerp", identity, *rates), ("perpTargets", identity), rates)
+    for symbol, one in config.rule.weights.items():
+        identity = config.asset_id(symbol)
+        weights = (one.maintenance_bps, one.initial_bps)
+        title = f"weights of {symbol}"
+        yield _rule(title, ("setAsset", identity, *weights), ("assetTargets", identity), weights)
+
+
+def _rule(title: str, call: tuple[Any, ...], view: tuple[Any, ...], expected: Any) -> Send:
+    """Calls the rule engine; `call` and `view` are a function and its values."""
+    return Send(
+        title=title,
+        target=Ref(RULE_ENGINE),
+        contract=RULE_ENGINE,
+        function=call[0],
+        args=call[1:],
+        done=Check(View(Ref(RULE_ENGINE), RULE_ENGINE, view[0], view[1:]), expected),
     )
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from math import isqrt
 
 from ballast.codec import MAX_PRICE, PRICE_UNIT, Snapshot
 from ballast.model import words as word_of
@@ -16,11 +15,11 @@ from ballast.model.margin import ASSESS_ALL, LiquidationTerms, Margin, Prices
 from ballast.model.refusal import Refused
 from ballast.risk.parameters import Parameters, UnderlyingRisk
 from ballast.risk.scenarios import COLUMNS, CORE_COLUMNS, RATIO, TAILS, quarters, weighted_move
+from ballast.risk.staleness import widening_at
 from ballast.units import BPS, WAD, div_ceil
 
 MAX_WORDS = 64
 LOSS_UNIT = 4 * RATIO  # losses are summed in 1e-8 quarters of WAD
-STALE_STEP = 4 * 60 * 60
 
 TERMS = LiquidationTerms(
     target_health=115 * WAD // 100,
@@ -192,13 +191,6 @@ def _exposure(underlying: int, snapshot: Snapshot, parameters: Parameters, now: 
         range_maintenance=widened(snapshot.range_maintenance),
         range_initial=widened(snapshot.range_initial),
     )
-
-
-def widening_at(age: int) -> int:
-    """√(1 + age/4 h) in 1e-8, rounded up."""
-    square = div_ceil(RATIO**2 * (STALE_STEP + age), STALE_STEP)
-    root = isqrt(square)
-    return root if root**2 == square else root + 1
 
 
 def _add_perp(book: Book, exposure: Exposure, word: int) -> None:

@@ -9,7 +9,11 @@ import {Snapshot} from "../types/Snapshot.sol";
 contract MockPriceBoard {
     mapping(uint16 underlying => Snapshot) public snapshot;
     mapping(uint16 underlying => uint256) public premiumClampBps;
+    mapping(uint16 underlying => uint256) private _openInterest;
+    mapping(uint16 underlying => bool) private _listed;
     mapping(uint16 id => Asset) private _assets;
+
+    error Clearinghouse_UnknownMarket(uint16 underlying);
 
     function setSnapshot(uint16 underlying, Snapshot word) external {
         snapshot[underlying] = word;
@@ -19,6 +23,11 @@ contract MockPriceBoard {
         premiumClampBps[underlying] = bps;
     }
 
+    function setOpenInterest(uint16 underlying, uint256 openInterest) external {
+        _openInterest[underlying] = openInterest;
+        _listed[underlying] = true;
+    }
+
     function setAsset(uint16 id, uint8 decimals, uint16 underlying) external {
         _assets[id].decimals = decimals;
         _assets[id].underlying = underlying;
@@ -26,6 +35,12 @@ contract MockPriceBoard {
 
     function asset(uint16 id) external view returns (Asset memory) {
         return _assets[id];
+    }
+
+    /// @dev Funding, its rate and the cap are not what an engine asks for.
+    function market(uint16 underlying) external view returns (uint256, int256, int256, uint256) {
+        if (!_listed[underlying]) revert Clearinghouse_UnknownMarket(underlying);
+        return (_openInterest[underlying], 0, 0, 0);
     }
 
     // solhint-disable-next-line func-name-mixedcase

@@ -14,6 +14,7 @@ import {Exposure, ExposureLib} from "./Exposure.sol";
 import {RiskParameters} from "./RiskParameters.sol";
 import {AssetWord, UnderlyingWord} from "./RiskWords.sol";
 import {Scenarios} from "./Scenarios.sol";
+import {Staleness} from "./Staleness.sol";
 
 /// @title Ballast's joint-scenario margin engine, for books of perpetuals and collateral
 /// @notice Margin is the worst joint loss of the whole account over named scenarios, plus add-ons (specification §6).
@@ -54,7 +55,6 @@ contract JointScenarioEngine is IRiskEngine, RiskParameters {
 
     /// @dev A loss in 1e-8 quarters of WAD, as WAD.
     uint256 private constant LOSS_UNIT = 4 * RATIO;
-    uint256 private constant STALE_STEP = 4 hours;
 
     IOracleAdapter public immutable ORACLE;
 
@@ -180,7 +180,7 @@ contract JointScenarioEngine is IRiskEngine, RiskParameters {
         uint256 rangeInitial = snapshot.rangeInitial() / (WAD / RATIO);
         if (!snapshot.isFresh(block.timestamp)) {
             book.stale = true;
-            uint256 widening = _widening(snapshot.age(block.timestamp));
+            uint256 widening = Staleness.widening(snapshot.age(block.timestamp));
             rangeMaintenance = _divUp(rangeMaintenance * widening, RATIO);
             rangeInitial = _divUp(rangeInitial * widening, RATIO);
         }
@@ -193,13 +193,6 @@ contract JointScenarioEngine is IRiskEngine, RiskParameters {
         exposure =
             ExposureLib.make(book.exposures, underlying, snapshot, risk, rangeMaintenance, rangeInitial);
         book.exposures = exposure;
-    }
-
-    /// @dev √(1 + age/4 h) in 1e-8, rounded up.
-    function _widening(uint256 age) private pure returns (uint256 root) {
-        uint256 square = _divUp(RATIO * RATIO * (STALE_STEP + age), STALE_STEP);
-        root = FixedPointMathLib.sqrt(square);
-        if (root * root < square) ++root;
     }
 
     // ---- Requirements ----

@@ -55,6 +55,7 @@ TARGETS = (
     "contracts/liquidation/Liquidator.sol",
     "contracts/oracle/OracleAdapter.sol",
     "contracts/risk/JointScenarioEngine.sol",
+    "contracts/risk/RuleEngine.sol",
     "contracts/periphery/TestToken.sol",
     "contracts/mocks/MockPriceSource.sol",
     "contracts/mocks/ClearingTokens.sol",

@@ -19,14 +19,20 @@ CHAIN_ID = 31337
 TARGETS = (
     "contracts/oracle/OracleAdapter.sol",
     "contracts/oracle/sources/ChainlinkSource.sol",
+    "contracts/oracle/sources/PythSource.sol",
     "contracts/oracle/sources/QuorumSource.sol",
+    "contracts/oracle/sources/ShareRateSource.sol",
     "contracts/mocks/BrokenAggregator.sol",
+    "contracts/mocks/BrokenPyth.sol",
     "contracts/mocks/MockAggregator.sol",
     "contracts/mocks/MockFundingSink.sol",
     "contracts/mocks/MockPriceSource.sol",
+    "contracts/mocks/ShareVaults.sol",
     "contracts/interfaces/IFeedRegistry.sol",
+    "contracts/periphery/TestToken.sol",
     "node_modules/@openzeppelin/contracts/access/manager/AccessManager.sol",
     "node_modules/@openzeppelin/contracts/utils/cryptography/ECDSA.sol",
+    "node_modules/@pythnetwork/pyth-sdk-solidity/MockPyth.sol",
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import yaml
 from ballast.deploy.config import (
     CONFIGS,
     ConfigError,
+    PerpRuleConfig,
     config_path,
     load_config,
     parse_config,
@@ -59,6 +61,21 @@ def test_units_and_defaults():
     assert config.asset_id("WBTC") == 2
 
 
+def test_the_rule_engine_has_defaults_for_every_market():
+    weights = DEVNET["engines"]["rule"]["collateral"]
+    config = parse_config(changed("engines.rule", {"collateral": weights}), "devnet")
+    assert config.rule is not None
+    assert config.rule.ramp_time == 3 * 86400
+    standard = PerpRuleConfig(maintenance_bps=500, initial_bps=1000, depth=100_000)
+    assert config.rule.perps == {"ETH": standard, "BTC": replace(standard, depth=5000)}
+    assert list(config.rule.weights) == ["WETH", "WBTC"]
+
+
+def test_the_rule_engine_is_optional():
+    assert parse_config(changed("engines", DELETED), "devnet").rule is None
+    assert parse_config(changed("engines", {}), "devnet").rule is None
+
+
 def test_other_underlyings_have_wider_defaults():
     config = parse_config(changed("underlyings.BTC.class", "other"), "devnet")
     bitcoin = config.underlying("BTC")
@@ -92,7 +109,7 @@ def test_publishers_are_put_in_ascending_order():
         ("underlyings.ETH.id", 2, "underlyings.BTC.id is 2, as that of ETH"),
         ("underlyings.ETH.id", 65536, "underlyings.ETH.id must be a whole number from 0 to 65535"),
         ("underlyings.ETH.class", "meme", "underlyings.ETH.class must be one of major, other"),
-        ("underlyings.ETH.sources", ["pyth"], "underlyings.ETH.sources must be a list of"),
+        ("underlyings.ETH.sources", ["band"], "underlyings.ETH.sources must be a list of"),
         ("underlyings.ETH.sources", [], "underlyings.ETH.sources must be a list of"),
         ("underlyings.ETH.chainlink.mock", "dear", "chainlink.mock must be a number, not 'dear'"),
         ("underlyings.ETH.chainlink.mock", 0, "chainlink.mock must be a price over zero, not 0"),
@@ -116,6 +133,23 @@ def test_publishers_are_put_in_ascending_order():
         ("collateral.WETH.haircut_bps", 3950, "which leaves less than risk.range_cap 6000"),
         ("collateral.WETH.test.symbol", "ETH", "test.symbol is 'ETH', but its name 'WETH'"),
         ("collateral", None, "collateral must be an object, not None"),
+        ("engines.rules", {}, "engines.rules is not a known field (known: rule)"),
+        ("engines.rule.ramp_time", 3600, "rule.ramp_time must be a whole number from 86400"),
+        ("engines.rule.perps.USDC", {}, "engines.rule.perps.USDC: USDC has no market"),
+        ("engines.rule.perps.ETH.initial_bps", 499, "initial_bps must be a whole number from 500"),
+        ("engines.rule.perps.ETH.maintenance_bps", 99, "the premium clamp 100 may not exceed"),
+        ("engines.rule.perps.ETH.depth", -1, "perps.ETH.depth must be a whole number from 0"),
+        ("engines.rule.collateral.WETH", DELETED, "collateral must be weights of each of WETH, WB"),
+        (
+            "engines.rule.collateral.WETH.maintenance_weight_bps",
+            9501,
+            "maintenance_weight_bps must be a whole number from 0 to 9500",
+        ),
+        (
+            "engines.rule.collateral.WETH.initial_weight_bps",
+            8501,
+            "initial_weight_bps must be a whole number from 0 to 8500",
+        ),
     ],
 )
 def test_a_wrong_field_is_named_with_its_value(path, value, complaint):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ballast.deploy.config import NetworkConfig
+from ballast.deploy.config import NetworkConfig, WeightsConfig
 from ballast.deploy.plan import ANY, NOT_ZERO, make_plan
 from ballast.deploy.run import DeployError, Runner, create_address, matches
 from tests.support.revm import DEPLOYER, Evm
@@ -78,6 +78,44 @@ def test_a_changed_parameter_is_applied_alone(evm, config):
     second.run(changed)
     assert titles == ["feed ETH"]
     assert second.differences(changed) == []
+
+
+def test_an_engine_is_added_to_a_running_system(evm, config):
+    first = Runner(RevmExecutor(evm))
+    first.run(make_plan(replace(config, rule=None)))
+    assert "RuleEngine" not in first.addresses
+    plan = make_plan(config)
+    titles: list[str] = []
+    second = Runner(
+        RevmExecutor(evm), first.addresses, lambda title, did: titles.append(title) if did else None
+    )
+    second.run(plan)
+    assert titles == [
+        "deploy RuleEngine",
+        "rates of ETH-PERP",
+        "rates of BTC-PERP",
+        "weights of WETH",
+        "weights of WBTC",
+        "engine 1",
+    ]
+    assert second.differences(plan) == []
+    house = evm.at("Clearinghouse", second.addresses["Clearinghouse"])
+    assert house.engineCount() == 2
+
+
+def test_a_changed_weight_ramps_and_is_sent_once(evm, config):
+    first = Runner(RevmExecutor(evm))
+    first.run(make_plan(config))
+    assert config.rule is not None
+    lower = {"WETH": WeightsConfig(8000, 7000), "WBTC": config.rule.weights["WBTC"]}
+    changed = make_plan(replace(config, rule=replace(config.rule, weights=lower)))
+    second = Runner(RevmExecutor(evm), first.addresses)
+    second.run(changed)
+    assert second.changes == 1
+    third = Runner(RevmExecutor(evm), first.addresses)
+    third.run(changed)
+    assert third.changes == 0
+    assert third.differences(changed) == []
 
 
 def test_a_changed_immutable_is_reported(evm, config):

@@ -14,6 +14,7 @@ from ballast.model.refusal import Refused
 from ballast.risk import joint_scenario as mirror
 from ballast.risk.parameters import Parameters, UnderlyingRisk
 from ballast.risk.scenarios import COLUMNS, RATIO, TAILS
+from ballast.risk.staleness import widening_at
 from ballast.units import WAD, div_ceil
 from tests.support.revm import GENESIS, Reverted, reverts
 from tests.support.risk import (
@@ -386,9 +387,9 @@ def test_a_witness_names_the_end_that_binds(world: RiskWorld) -> None:
 
 
 def test_the_widening_is_a_root_rounded_up() -> None:
-    assert mirror.widening_at(0) == RATIO
-    assert mirror.widening_at(4 * 3600) == isqrt(2 * RATIO**2) + 1
-    assert mirror.widening_at(12 * 3600) == 2 * RATIO
+    assert widening_at(0) == RATIO
+    assert widening_at(4 * 3600) == isqrt(2 * RATIO**2) + 1
+    assert widening_at(12 * 3600) == 2 * RATIO
 
 
 def test_terms_of_liquidation(world: RiskWorld) -> None:

@@ -1,0 +1,175 @@
+"""The rule-based engine for perpetuals and collateral, in exact integers.
+
+The mirror of `contracts/risk/RuleEngine.sol`: same values, same rounding, same refusals. Margin is
+a sum over the positions, each a rate of its own value: no position offsets another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from ballast.codec import MAX_PRICE, PRICE_UNIT, Snapshot
+from ballast.model import words as word_of
+from ballast.model.margin import ASSESS_ALL, LiquidationTerms, Margin, Prices
+from ballast.model.refusal import Refused
+from ballast.risk.rules import Rules
+from ballast.risk.scenarios import RATIO
+from ballast.risk.staleness import widening_at
+from ballast.units import WAD, div_ceil
+
+MAX_WORDS = 64
+
+TERMS = LiquidationTerms(
+    target_health=12 * WAD // 10,
+    discount_min=WAD // 100,
+    discount_max=WAD // 4,
+    discount_max_health=WAD // 2,
+)
+
+OpenInterest = Callable[[int], int]
+"""Open interest of a market, WAD; refused if it is not listed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """What a position rests on: a price, how far requirements on it widen (1e-8)."""
+
+    snapshot: Snapshot
+    widening: int
+    fresh: bool
+
+    def widened(self, rate: int) -> int:
+        """A rate of 1e-8 on this price: at most one."""
+        return min(div_ceil(rate * self.widening, RATIO), RATIO)
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What one word is worth and asks for: money in WAD, requirements in 1e-8 of WAD."""
+
+    value: int
+    maintenance: int
+    initial: int
+    notional: int
+    fresh: bool
+
+
+def concentrated(rate: int, open_interest: int, depth: int) -> int:
+    """A rate of 1e-8, grown by up to twice with the open interest (WAD) over the depth (units)."""
+    excess = div_ceil(max(0, open_interest - depth * WAD) * RATIO, depth * WAD)
+    return rate + div_ceil(rate * min(excess, RATIO), RATIO)
+
+
+def initial_only(units: int, snapshot: Snapshot) -> int:
+    """What only IM charges: the width of the price, and a pumped price's part. 1e-8 of WAD."""
+    money = div_ceil(abs(units) * snapshot.price, WAD)
+    width = money * (snapshot.confidence * RATIO // WAD)
+    return width + max(0, div_ceil(units * (snapshot.price - snapshot.stable), WAD)) * RATIO
+
+
+class RuleEngine:
+    """The engine over prices and open interest, as the model of the Clearinghouse wants it."""
+
+    def __init__(self, prices: Prices, open_interest: OpenInterest, rules: Rules) -> None:
+        self.prices = prices
+        self.open_interest = open_interest
+        self.rules = rules
+
+    @property
+    def terms(self) -> LiquidationTerms:
+        """Terms of liquidation."""
+        return TERMS
+
+    def supports_asset(self, asset: int) -> bool:
+        """Whether it has weights for a collateral asset."""
+        return asset in self.rules.assets
+
+    def assess(self, cash: int, mode: int, words: Sequence[int], now: int) -> Margin:
+        """Assess an account; every mode but ASSESS_ALL answers the whole MM and no IM."""
+        return self._assess(cash, words, now, full=mode == ASSESS_ALL)
+
+    def assess_at(
+        self, cash: int, words: Sequence[int], underlying: int, spot: int, now: int
+    ) -> Margin:
+        """Assess an account as if the price of `underlying` were `spot`, all else as it is."""
+        if spot > MAX_PRICE:
+            raise Refused("RuleEngine_SpotOutOfRange", spot, MAX_PRICE)
+        return self._assess(cash, words, now, moved=(underlying, spot))
+
+    def _assess(
+        self,
+        cash: int,
+        words: Sequence[int],
+        now: int,
+        *,
+        full: bool = True,
+        moved: tuple[int, int] | None = None,
+    ) -> Margin:
+        if len(words) > MAX_WORDS:
+            raise Refused("RuleEngine_TooManyWords", len(words), MAX_WORDS)
+        charges = [self._charge(word, now, full, moved) for word in words]
+        return Margin(
+            equity=cash + sum(one.value for one in charges),
+            initial=div_ceil(sum(one.initial for one in charges), RATIO),
+            maintenance=div_ceil(sum(one.maintenance for one in charges), RATIO),
+            perp_notional=sum(one.notional for one in charges),
+            fresh=all(one.fresh for one in charges),
+        )
+
+    def _charge(self, word: int, now: int, full: bool, moved: tuple[int, int] | None) -> Charge:
+        kind = word_of.kind(word)
+        if kind == word_of.KIND_PERP:
+            return self._perp(word, now, full, moved)
+        if kind == word_of.KIND_COLLATERAL:
+            return self._collateral(word, now, full, moved)
+        unsupported = kind == word_of.KIND_OPTION
+        raise Refused(f"RuleEngine_{'OptionUnsupported' if unsupported else 'UnknownKind'}", word)
+
+    def _perp(self, word: int, now: int, full: bool, moved: tuple[int, int] | None) -> Charge:
+        underlying, size = word_of.ident(word), word_of.perp_size(word)
+        rule = self.rules.perp(underlying)
+        market = self._market(underlying, now, moved)
+        product = size * market.snapshot.mark
+        gross = div_ceil(abs(product), WAD)
+        initial = 0
+        if full:
+            rate = rule.initial.at_up(now)
+            if rule.depth:
+                rate = concentrated(rate, self.open_interest(underlying), rule.depth)
+            initial = gross * market.widened(rate) + initial_only(size, market.snapshot)
+        return Charge(
+            value=product // WAD + word_of.perp_quote(word),
+            maintenance=gross * market.widened(rule.maintenance.at_up(now)),
+            initial=initial,
+            notional=gross,
+            fresh=market.fresh,
+        )
+
+    def _collateral(self, word: int, now: int, full: bool, moved: tuple[int, int] | None) -> Charge:
+        rule = self.rules.asset(word_of.ident(word))
+        market = self._market(rule.underlying, now, moved)
+        unit, amount = 10**rule.decimals, word_of.amount_of(word)
+        product = amount * market.snapshot.price
+        gross = div_ceil(product, unit)
+        initial = 0
+        if full:
+            initial = gross * market.widened(RATIO - rule.initial.at_down(now))
+            initial += initial_only(amount * (WAD // unit), market.snapshot)
+        return Charge(
+            value=product // unit,
+            maintenance=gross * market.widened(RATIO - rule.maintenance.at_down(now)),
+            initial=min(initial, gross * RATIO),
+            notional=0,
+            fresh=market.fresh,
+        )
+
+    def _market(self, underlying: int, now: int, moved: tuple[int, int] | None) -> Market:
+        snapshot = self.prices.snapshot(underlying)
+        if snapshot.price == 0:
+            raise Refused("RuleEngine_PriceNeverAccepted", underlying)
+        fresh = snapshot.is_fresh(now)
+        widening = RATIO if fresh else widening_at(snapshot.age(now))
+        if moved is not None and moved[0] == underlying:
+            snapshot = replace(snapshot, price=moved[1] // PRICE_UNIT * PRICE_UNIT)
+        return Market(snapshot, widening, fresh)

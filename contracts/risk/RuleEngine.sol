@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
+import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
+
+import {IClearinghouse} from "../interfaces/IClearinghouse.sol";
+import {IOracleAdapter} from "../interfaces/IOracleAdapter.sol";
+import {IRiskEngine} from "../interfaces/IRiskEngine.sol";
+import {Ramp} from "../math/Ramp.sol";
+import {ASSESS_ALL, LiquidationTerms, Margin} from "../types/Margin.sol";
+import {KIND_COLLATERAL, KIND_OPTION, KIND_PERP, Position} from "../types/Position.sol";
+import {Snapshot} from "../types/Snapshot.sol";
+import {RuleParameters} from "./RuleParameters.sol";
+import {Staleness} from "./Staleness.sol";
+
+/// @title Ballast's rule-based margin engine, for books of perpetuals and collateral
+/// @notice Margin is a sum over the positions, each a rate of its own value: no position offsets another (specification
+/// §6.9).
+/// @dev A view over (cash, words, accepted prices, open interest). Nothing is known of one word when the next is read,
+/// not even its price, which a second read of the adapter's warm slot costs less to repeat than a list to search.
+///
+/// Arithmetic on positions is unchecked and cannot overflow, so no position can freeze its account. The bounds: at most
+/// 2^6 words; a price is under 2^88, a mark under 2^89, a size under 2^103, and the Clearinghouse caps an asset at 2^72
+/// whole tokens. So size × mark is under 2^192 and amount × spot under 2^220; a word's money is under 2^160. Ratios count
+/// 1e-8, so one is under 2^27; a widening is under 2^36, open interest under 2^90, a depth under 2^64 whole units. The
+/// greatest sum, of a word's money at most three times over, is under 2^(160 + 27 + 6 + 2).
+contract RuleEngine is IRiskEngine, RuleParameters {
+    /// @dev What is known of an account. Requirements are in 1e-8 of WAD, so that each rounds once.
+    /// @param full Whether IM is asked for.
+    /// @param moved Underlying whose price is replaced by `spot`; over 16 bits for none.
+    /// @param value Value of all positions, WAD.
+    struct Tally {
+        bool full;
+        bool stale;
+        uint256 moved;
+        uint256 spot;
+        int256 value;
+        uint256 perpNotional;
+        uint256 maintenance;
+        uint256 initial;
+    }
+
+    uint256 private constant MAX_WORDS = 64;
+    uint256 private constant NOTHING = type(uint256).max;
+    uint256 private constant WAD = 1e18;
+    uint256 private constant RATIO = 1e8;
+    uint256 private constant MAX_SPOT = ((1 << 68) - 1) * 1e6;
+
+    IOracleAdapter public immutable ORACLE;
+
+    /// @dev Thrown for an option: this engine has no rule for them yet.
+    error RuleEngine_OptionUnsupported(Position word);
+    /// @dev Thrown for a word that is no position.
+    error RuleEngine_UnknownKind(Position word);
+    /// @dev Thrown for more words than an account can hold.
+    error RuleEngine_TooManyWords(uint256 count, uint256 limit);
+    /// @dev Thrown when a position rests on a price that was never accepted.
+    error RuleEngine_PriceNeverAccepted(uint16 underlying);
+    /// @dev Thrown when a price to assess at does not fit a snapshot.
+    error RuleEngine_SpotOutOfRange(uint256 spot, uint256 limit);
+
+    constructor(address authority, IClearinghouse clearinghouse, IOracleAdapter oracle)
+        AccessManaged(authority)
+        RuleParameters(clearinghouse)
+    {
+        ORACLE = oracle;
+    }
+
+    /// @inheritdoc IRiskEngine
+    /// @dev There are no scenarios: every mode but `ASSESS_ALL` answers the whole MM, the best lower bound of itself, and
+    /// no IM. A keeper may name any witness, and saves reading open interest.
+    function assess(int256 cash, uint256 mode, Position[] calldata words)
+        external
+        view
+        returns (Margin memory)
+    {
+        Tally memory tally;
+        tally.full = mode == ASSESS_ALL;
+        tally.moved = NOTHING;
+        return _assess(tally, cash, words);
+    }
+
+    /// @inheritdoc IRiskEngine
+    function assessAt(int256 cash, Position[] calldata words, uint16 underlying, uint256 spot)
+        external
+        view
+        returns (Margin memory)
+    {
+        if (spot > MAX_SPOT) revert RuleEngine_SpotOutOfRange(spot, MAX_SPOT);
+        Tally memory tally;
+        tally.full = true;
+        tally.moved = underlying;
+        tally.spot = spot;
+        return _assess(tally, cash, words);
+    }
+
+    /// @inheritdoc IRiskEngine
+    function supportsAsset(uint16 asset) external view returns (bool) {
+        return _knowsAsset(asset);
+    }
+
+    /// @inheritdoc IRiskEngine
+    /// @dev MM is about a quarter here of what the scenarios ask of a single perpetual. So the discount, a part of MM,
+    /// goes further: from 0.05 % of notional to 1.25 % of it within a move of 2.5 %, where at 10 % of MM a keeper would
+    /// earn less than hedging costs. And a slice ends a full point of notional above MM: any nearer, and the next tick
+    /// would call for another.
+    function liquidationTerms() external pure returns (LiquidationTerms memory) {
+        return LiquidationTerms({
+            targetHealth: 1.2e18, discountMin: 0.01e18, discountMax: 0.25e18, discountMaxHealth: 0.5e18
+        });
+    }
+
+    // ---- Reading the account ----
+
+    function _assess(Tally memory tally, int256 cash, Position[] calldata words)
+        private
+        view
+        returns (Margin memory margin)
+    {
+        uint256 length = words.length;
+        if (length > MAX_WORDS) revert RuleEngine_TooManyWords(length, MAX_WORDS);
+        for (uint256 i; i < length; ++i) {
+            Position word = words[i];
+            uint256 kind = word.kind();
+            if (kind == KIND_PERP) _addPerp(tally, word);
+            else if (kind == KIND_COLLATERAL) _addCollateral(tally, word);
+            else if (kind == KIND_OPTION) revert RuleEngine_OptionUnsupported(word);
+            else revert RuleEngine_UnknownKind(word);
+        }
+        margin.equity = cash + tally.value;
+        margin.initial = FixedPointMathLib.divUp(tally.initial, RATIO);
+        margin.maintenance = FixedPointMathLib.divUp(tally.maintenance, RATIO);
+        margin.perpNotional = tally.perpNotional;
+        margin.fresh = !tally.stale;
+    }
+
+    function _addPerp(Tally memory tally, Position word) private view {
+        uint16 underlying = word.id();
+        (Ramp forMaintenance, Ramp forInitial, uint64 depth) = _perp(underlying);
+        (Snapshot snapshot, uint256 widening) = _price(tally, underlying);
+        int256 size = word.perpSize();
+        unchecked {
+            uint256 product = FixedPointMathLib.abs(size) * snapshot.mark();
+            uint256 gross = FixedPointMathLib.divUp(product, WAD);
+            tally.value += (size < 0 ? -int256(gross) : int256(product / WAD)) + word.perpQuote();
+            tally.perpNotional += gross;
+            tally.maintenance += gross * _widened(forMaintenance.atUp(block.timestamp), widening);
+            if (!tally.full) return;
+            uint256 rate = _concentrated(underlying, forInitial.atUp(block.timestamp), depth);
+            tally.initial += gross * _widened(rate, widening) + _initialOnly(size, snapshot);
+        }
+    }
+
+    /// @dev Collateral never requires more than it is worth, so that being given some never hurts.
+    function _addCollateral(Tally memory tally, Position word) private view {
+        (Ramp forMaintenance, Ramp forInitial, uint16 underlying, uint8 decimals) = _asset(word.id());
+        (Snapshot snapshot, uint256 widening) = _price(tally, underlying);
+        unchecked {
+            uint256 unit = 10 ** decimals; // the Clearinghouse registers no token of more than 18
+            uint256 amount = word.amount();
+            uint256 product = amount * snapshot.spot();
+            uint256 gross = FixedPointMathLib.divUp(product, unit);
+            tally.value += int256(product / unit);
+            tally.maintenance += gross * _widened(_rest(forMaintenance), widening);
+            if (!tally.full) return;
+            uint256 charge = gross * _widened(_rest(forInitial), widening)
+                + _initialOnly(int256(amount * (WAD / unit)), snapshot);
+            tally.initial += FixedPointMathLib.min(charge, gross * RATIO);
+        }
+    }
+
+    /// @dev The accepted price, or the one to assess at, and by how much requirements on it widen, 1e-8.
+    function _price(Tally memory tally, uint16 underlying)
+        private
+        view
+        returns (Snapshot snapshot, uint256 widening)
+    {
+        snapshot = ORACLE.snapshot(underlying);
+        if (snapshot.spot() == 0) revert RuleEngine_PriceNeverAccepted(underlying);
+        widening = RATIO;
+        if (!snapshot.isFresh(block.timestamp)) {
+            tally.stale = true;
+            widening = Staleness.widening(snapshot.age(block.timestamp));
+        }
+        if (tally.moved == underlying) snapshot = snapshot.withSpot(tally.spot);
+    }
+
+    // ---- Rates, 1e-8 ----
+
+    /// @dev What a weight leaves, rounded up.
+    function _rest(Ramp weight) private view returns (uint256) {
+        unchecked {
+            return RATIO - weight.atDown(block.timestamp); // a weight is under one
+        }
+    }
+
+    /// @dev A rate on a price that may be stale: at most one, rounded up.
+    function _widened(uint256 rate, uint256 widening) private pure returns (uint256) {
+        unchecked {
+            return FixedPointMathLib.min(FixedPointMathLib.divUp(rate * widening, RATIO), RATIO);
+        }
+    }
+
+    /// @dev rate × (1 + clip(OI/depth − 1, 0, 1)), rounded up: concentration is charged per market, never per account,
+    /// since an account-level charge is evaded by splitting. The open interest is that before the trade under way.
+    function _concentrated(uint16 underlying, uint256 rate, uint256 depth) private view returns (uint256) {
+        if (depth == 0) return rate;
+        (uint256 openInterest,,,) = CLEARINGHOUSE.market(underlying);
+        unchecked {
+            depth *= WAD;
+            if (openInterest <= depth) return rate;
+            uint256 excess = FixedPointMathLib.divUp((openInterest - depth) * RATIO, depth);
+            return rate + FixedPointMathLib.divUp(rate * FixedPointMathLib.min(excess, RATIO), RATIO);
+        }
+    }
+
+    /// @dev What only IM charges on a position, 1e-8 of WAD: the width of the price, and the part of its value that rests
+    /// on the spot's departure from the stable price, so that a pumped price lends nothing at once.
+    function _initialOnly(int256 units, Snapshot snapshot) private pure returns (uint256 sum) {
+        unchecked {
+            uint256 spot = snapshot.spot();
+            uint256 money = FixedPointMathLib.divUp(FixedPointMathLib.abs(units) * spot, WAD);
+            sum = money * (snapshot.confidence() / (WAD / RATIO));
+            int256 pumped = units * (int256(spot) - int256(snapshot.stable()));
+            if (pumped > 0) sum += FixedPointMathLib.divUp(uint256(pumped), WAD) * RATIO;
+        }
+    }
+}

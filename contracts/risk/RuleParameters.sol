@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
+
+import {Asset, IClearinghouse} from "../interfaces/IClearinghouse.sol";
+import {IFeedRegistry} from "../interfaces/IFeedRegistry.sol";
+import {Ramp, RampLib} from "../math/Ramp.sol";
+
+/// @notice What a perpetual requires, one word.
+/// @param maintenance Part of |size| × mark required in MM.
+/// @param initial The same in IM, before concentration.
+/// @param depth Open interest above which IM grows, whole units; zero for never.
+struct PerpRule {
+    Ramp maintenance;
+    Ramp initial;
+    uint64 depth;
+}
+
+/// @notice What a collateral asset lends, one word. It requires one less its weight, of its value.
+/// @param maintenance Weight in MM.
+/// @param initial Weight in IM.
+/// @param underlying Feed that prices it; copied from the Clearinghouse, where it never changes.
+/// @param decimals Decimals of the token; copied likewise.
+/// @param known Whether the weights were ever set.
+struct AssetRule {
+    Ramp maintenance;
+    Ramp initial;
+    uint16 underlying;
+    uint8 decimals;
+    bool known;
+}
+
+/// @title Governed parameters of the rule engine, each with its bound (specification §6.9)
+/// @dev Storage: one word a perpetual, one word an asset, and the time that changes take. The first rates of an
+/// instrument hold at once, for nobody rests on them yet; later ones are reached linearly, in either direction, so that
+/// nobody is liquidated overnight. Both rates of an instrument move together: those for MM never pass those for IM.
+abstract contract RuleParameters is AccessManaged {
+    uint256 private constant ONE = 1e4;
+
+    /// @dev A day is long enough for an owner to see a change and to act on it; a month, short enough to matter.
+    uint256 private constant MIN_RAMP_TIME = 1 days;
+    uint256 private constant MAX_RAMP_TIME = 30 days;
+
+    /// @dev Twentieths that no collateral lends: what a liquidation has to work with, and, five points on, the distance
+    /// between borrowing all that is lent and being liquidated.
+    uint256 private constant MAX_WEIGHT_MAINTENANCE = 9500;
+    uint256 private constant MAX_WEIGHT_INITIAL = 9000;
+
+    IClearinghouse public immutable CLEARINGHOUSE;
+
+    /// @notice Seconds in which a change of rates or weights takes effect.
+    uint32 public rampTime = 3 days;
+
+    mapping(uint16 underlying => PerpRule) private _perps;
+    mapping(uint16 asset => AssetRule) private _assets;
+
+    event PerpRuleSet(uint16 indexed underlying, PerpRule rule);
+    event AssetRuleSet(uint16 indexed asset, AssetRule rule);
+    event RampTimeSet(uint32 rampTime);
+
+    /// @dev Thrown when a position is in a perpetual without rates.
+    error RuleParameters_UnknownPerp(uint16 underlying);
+    /// @dev Thrown when a position is in an asset without weights.
+    error RuleParameters_UnknownAsset(uint16 asset);
+    /// @dev Thrown unless 0 < mm ≤ im ≤ 1.
+    error RuleParameters_RatesOutOfBounds(uint256 maintenance, uint256 initial);
+    /// @dev Thrown when the rates do not cover the premium of the mark: b ≤ mm and 2·b ≤ im.
+    error RuleParameters_PremiumNotCovered(uint256 premiumClamp, uint256 maintenance, uint256 initial);
+    /// @dev Thrown unless the weight for IM is at most that for MM, and each at most its bound.
+    error RuleParameters_WeightsOutOfBounds(uint256 maintenance, uint256 initial);
+    /// @dev Thrown when changes would take effect too fast or too slowly.
+    error RuleParameters_RampTimeOutOfBounds(uint256 rampTime, uint256 least, uint256 greatest);
+
+    constructor(IClearinghouse clearinghouse) {
+        CLEARINGHOUSE = clearinghouse;
+    }
+
+    /// @notice Sets the time that changes take from now on; those under way keep theirs.
+    function setRampTime(uint32 seconds_) external restricted {
+        if (seconds_ < MIN_RAMP_TIME || seconds_ > MAX_RAMP_TIME) {
+            revert RuleParameters_RampTimeOutOfBounds(seconds_, MIN_RAMP_TIME, MAX_RAMP_TIME);
+        }
+        rampTime = seconds_;
+        emit RampTimeSet(seconds_);
+    }
+
+    /// @notice Sets what a perpetual requires, 1e-4 of its value; the depth, in whole units, counts at once.
+    /// @dev Rates that are already the target of the present ramps leave these as they are.
+    function setPerp(uint16 underlying, uint16 maintenance, uint16 initial, uint64 depth)
+        external
+        restricted
+    {
+        if (maintenance == 0 || maintenance > initial || initial > ONE) {
+            revert RuleParameters_RatesOutOfBounds(maintenance, initial);
+        }
+        uint256 clamp = IFeedRegistry(address(CLEARINGHOUSE.ORACLE())).premiumClampBps(underlying);
+        if (clamp > maintenance || 2 * clamp > initial) {
+            revert RuleParameters_PremiumNotCovered(clamp, maintenance, initial);
+        }
+        PerpRule memory rule = _perps[underlying];
+        bool first = rule.maintenance.target() == 0;
+        (rule.maintenance, rule.initial) =
+            _moved(rule.maintenance, rule.initial, maintenance, initial, first, false);
+        rule.depth = depth;
+        _perps[underlying] = rule;
+        emit PerpRuleSet(underlying, rule);
+    }
+
+    /// @notice Sets the weights of a collateral asset of the Clearinghouse, 1e-4.
+    /// @dev Weights that are already the target of the present ramps leave these as they are.
+    function setAsset(uint16 asset, uint16 maintenance, uint16 initial) external restricted {
+        if (maintenance > MAX_WEIGHT_MAINTENANCE || initial > MAX_WEIGHT_INITIAL || initial > maintenance) {
+            revert RuleParameters_WeightsOutOfBounds(maintenance, initial);
+        }
+        AssetRule memory rule = _assets[asset];
+        if (!rule.known) {
+            Asset memory registered = CLEARINGHOUSE.asset(asset);
+            (rule.underlying, rule.decimals) = (registered.underlying, registered.decimals);
+        }
+        (rule.maintenance, rule.initial) =
+            _moved(rule.maintenance, rule.initial, maintenance, initial, !rule.known, true);
+        rule.known = true;
+        _assets[asset] = rule;
+        emit AssetRuleSet(asset, rule);
+    }
+
+    /// @notice What a perpetual requires. Reverts if it was never set.
+    function perpRule(uint16 underlying) external view returns (PerpRule memory) {
+        _perp(underlying);
+        return _perps[underlying];
+    }
+
+    /// @notice What an asset lends. Reverts if it was never set.
+    function assetRule(uint16 asset) external view returns (AssetRule memory) {
+        _asset(asset);
+        return _assets[asset];
+    }
+
+    /// @notice Rates that a perpetual has or is moving to, 1e-4, and its depth, whole units.
+    function perpTargets(uint16 underlying)
+        external
+        view
+        returns (uint16 maintenance, uint16 initial, uint64 depth)
+    {
+        (Ramp forMaintenance, Ramp forInitial, uint64 depth_) = _perp(underlying);
+        return (forMaintenance.target(), forInitial.target(), depth_);
+    }
+
+    /// @notice Weights that an asset has or is moving to, 1e-4.
+    function assetTargets(uint16 asset) external view returns (uint16 maintenance, uint16 initial) {
+        (Ramp forMaintenance, Ramp forInitial,,) = _asset(asset);
+        return (forMaintenance.target(), forInitial.target());
+    }
+
+    function _knowsAsset(uint16 asset) internal view returns (bool) {
+        return _assets[asset].known;
+    }
+
+    /// @dev The rates of a perpetual and its depth, in one storage read.
+    function _perp(uint16 underlying) internal view returns (Ramp maintenance, Ramp initial, uint64 depth) {
+        PerpRule storage rule = _perps[underlying];
+        (maintenance, initial, depth) = (rule.maintenance, rule.initial, rule.depth);
+        if (maintenance.target() == 0) revert RuleParameters_UnknownPerp(underlying);
+    }
+
+    /// @dev The weights of an asset and what it is, in one storage read.
+    function _asset(uint16 asset)
+        internal
+        view
+        returns (Ramp maintenance, Ramp initial, uint16 underlying, uint8 decimals)
+    {
+        AssetRule storage rule = _assets[asset];
+        bool known;
+        (maintenance, initial, underlying, decimals, known) =
+        (rule.maintenance, rule.initial, rule.underlying, rule.decimals, rule.known);
+        if (!known) revert RuleParameters_UnknownAsset(asset);
+    }
+
+    /// @dev Two ramps on their way to new values, at the same pace. Where one begins within 1e-4, that is rounded in
+    /// favour of the accounts, `up` for weights.
+    function _moved(Ramp one, Ramp other, uint16 oneTo, uint16 otherTo, bool first, bool up)
+        private
+        view
+        returns (Ramp, Ramp)
+    {
+        if (first) return (RampLib.level(oneTo), RampLib.level(otherTo));
+        if (one.target() == oneTo && other.target() == otherTo) return (one, other);
+        return (
+            one.towards(oneTo, block.timestamp, rampTime, up),
+            other.towards(otherTo, block.timestamp, rampTime, up)
+        );
+    }
+}
