@@ -101,7 +101,7 @@ test: compile ## run the tests, without the long campaigns
 
 .PHONY: fuzz
 fuzz: compile ## run the long stateful and property campaigns
-	@ape test tests -n $(JOBS) -m fuzz $(ARGS)
+	@BALLAST_HYPOTHESIS=random ape test tests -n $(JOBS) -m fuzz $(ARGS)
 
 .PHONY: bench
 bench: compile ## measure gas and speed

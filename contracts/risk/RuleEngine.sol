@@ -17,8 +17,8 @@ import {Staleness} from "./Staleness.sol";
 /// @title Ballast's rule-based margin engine, for books of perpetuals and collateral
 /// @notice Margin is a sum over the positions, each a rate of its own value: no position offsets another (specification
 /// §6.9).
-/// @dev A view over (cash, words, accepted prices, open interest). Nothing is known of one word when the next is read,
-/// not even its price, which a second read of the adapter's warm slot costs less to repeat than a list to search.
+/// @dev A view over (cash, words, accepted prices, open interest). Nothing is kept of one word when the next is read,
+/// not even its price: to read that again costs hardly more than a list to look it up in.
 ///
 /// Arithmetic on positions is unchecked and cannot overflow, so no position can freeze its account. The bounds: at most
 /// 2^6 words; a price is under 2^88, a mark under 2^89, a size under 2^103, and the Clearinghouse caps an asset at 2^72

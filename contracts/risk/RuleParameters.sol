@@ -42,7 +42,7 @@ abstract contract RuleParameters is AccessManaged {
     uint256 private constant MIN_RAMP_TIME = 1 days;
     uint256 private constant MAX_RAMP_TIME = 30 days;
 
-    /// @dev Twentieths that no collateral lends: what a liquidation has to work with, and, five points on, the distance
+    /// @dev No collateral lends its last twentieth, with which a liquidation has to work; and five points more lie
     /// between borrowing all that is lent and being liquidated.
     uint256 private constant MAX_WEIGHT_MAINTENANCE = 9500;
     uint256 private constant MAX_WEIGHT_INITIAL = 9000;
@@ -177,8 +177,8 @@ abstract contract RuleParameters is AccessManaged {
         if (!known) revert RuleParameters_UnknownAsset(asset);
     }
 
-    /// @dev Two ramps on their way to new values, at the same pace. Where one begins within 1e-4, that is rounded in
-    /// favour of the accounts, `up` for weights.
+    /// @dev Two ramps on their way to new values, in the same time. They begin where the old ones are, rounded to 1e-4
+    /// in favour of the accounts: `up` for weights.
     function _moved(Ramp one, Ramp other, uint16 oneTo, uint16 otherTo, bool first, bool up)
         private
         view
