@@ -1,4 +1,4 @@
-"""Hypothesis for all tests: the same examples at every run, others only where they are asked for."""
+"""Hypothesis for all tests: the same examples at every run, others where they are asked for."""
 
 from __future__ import annotations
 
