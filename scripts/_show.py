@@ -8,6 +8,7 @@ from rich.console import Group
 from rich.table import Table
 
 from ballast.client.client import Client
+from ballast.client.entries import Entries
 from ballast.codec import AccountId, Collateral, Instrument, Kind, Perp
 from ballast.units import INT256_MAX, UINT256_MAX, from_units, from_wad
 
@@ -36,11 +37,12 @@ def size(value: int) -> str:
     return f"{from_wad(value):+,f}"
 
 
-def show_account(client: Client, account: AccountId) -> Group:
+def show_account(client: Client, account: AccountId, entries: Entries | None = None) -> Group:
     """Everything about an account, by the Lens where there is one."""
     if client.has_lens:
         view = client.account_view(account)
-        parts = (f"Account {account}", _summary(client, view), _positions(client, view))
+        positions = _positions(client, account, view, entries)
+        parts = (f"Account {account}", _summary(client, view), positions)
         thresholds = _thresholds(client, view)
         return Group(*parts, thresholds) if thresholds.row_count else Group(*parts)
     return _plain(client, account)
@@ -69,21 +71,25 @@ def _summary(client: Client, view: Any) -> Table:
     return table
 
 
-def _positions(client: Client, view: Any) -> Table:
+def _positions(client: Client, account: AccountId, view: Any, entries: Entries | None) -> Table:
     table = Table(title="Positions", title_justify="left")
-    for name in ("instrument", "size", "price", "value", "funding a day"):
+    names = ["instrument", "size", "price", "value", "funding a day"]
+    for name in [*names, "entry"] if entries else names:
         table.add_column(name, justify="left" if name == "instrument" else "right")
     for one in view.positions:
-        make = Instrument.perp if one.kind == Kind.PERP else Instrument.collateral
+        is_perp = one.kind == Kind.PERP
+        make = Instrument.perp if is_perp else Instrument.collateral
+        held = entries.of(account, one.id) if entries and is_perp else None
         table.add_row(
             client.book.instrument_name(make(one.id)),
             size(one.size),
             money(one.price),
             money(one.value),
-            money(one.fundingPerDay) if one.kind == Kind.PERP else "",
+            money(one.fundingPerDay) if is_perp else "",
+            *([money(held.entry) if held else ""] if entries else []),
         )
     if not view.positions:
-        table.add_row("none", "", "", "", "")
+        table.add_row("none")
     return table
 
 

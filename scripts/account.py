@@ -13,6 +13,7 @@ from ape.cli import ConnectedProviderCommand, account_option
 from ballast.client.book import AssetEntry
 from ballast.client.chain import Call, Receipt
 from ballast.client.client import Client
+from ballast.client.entries import read_entries
 from ballast.client.events import receipt_events
 from ballast.client.oracle import PriceUpdate
 from ballast.client.orders import (
@@ -148,12 +149,14 @@ def settle(account: Any, provider: Any, deployments: Path, *, index: int) -> Non
 
 @cli.command(cls=ConnectedProviderCommand)
 @click.argument("who")
+@click.option("--history", is_flag=True, help="Read all events, for average entry prices.")
 @deployments_option
 @readable
-def status(provider: Any, deployments: Path, who: str) -> None:
+def status(provider: Any, deployments: Path, *, who: str, history: bool) -> None:
     """Show how the account WHO (OWNER or OWNER/INDEX) stands."""
     client = open_client(provider, deployments)
-    console.print(show_account(client, AccountId.parse(who)))
+    entries = read_entries(client.chain, client.book) if history else None
+    console.print(show_account(client, AccountId.parse(who), entries))
 
 
 # ---- Orders -----------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import pytest
 from ballast.client.book import AddressBook
 from ballast.client.chain import Chain
 from ballast.client.client import Client
+from ballast.client.entries import Held, read_entries
 from ballast.client.events import scan
 from ballast.codec import AccountId
 from ballast.oracle.reports import Domain
@@ -100,6 +101,10 @@ def test_an_order_is_signed_tried_filled_and_shown(devnet, client, order):
     assert client.clearinghouse.market(1).open_interest == 3 * WAD
     shown = devnet.ape("account", "status", TAKER_ADDRESS)
     assert "ETH-PERP" in shown and "+3" in shown and "open" in shown
+    assert "entry" not in shown
+    assert "entry" in devnet.ape("account", "status", TAKER_ADDRESS, "--history")
+    held = read_entries(client.chain, client.book).of(AccountId.make(TAKER_ADDRESS, 0), 1)
+    assert held == Held(3 * WAD, 2500 * WAD)
 
     names = [event.name for event in scan_clearinghouse(client)]
     assert names.count("Traded") == 1
