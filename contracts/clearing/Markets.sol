@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
-
 import {IClearinghouse} from "../interfaces/IClearinghouse.sol";
 import {MarketState} from "../types/MarketState.sol";
 import {KIND_PERP, Position, PositionLib, Position_Overflow} from "../types/Position.sol";
@@ -15,8 +13,6 @@ import {Registry} from "./Registry.sol";
 /// @dev Storage: one word a market, and its cap in a second one that only growing open interest reads. A position's
 /// quote carries the funding: value = size × (mark − cumulative funding) + quote, so funding needs no write an account.
 abstract contract Markets is Accounts, Registry {
-    using SafeCast for uint256;
-
     struct Market {
         MarketState state;
         uint256 cap;

@@ -82,8 +82,12 @@ def test_the_lock_opens_again(world: ClearingWorld) -> None:
     attacker = world.account("attacker")
     world.tokens[CASH].arm(world.house, world.house.settle.encode(attacker))
     world.house.withdraw(attacker, CASH, 1, attacker.owner, sender=attacker.owner)
+    assert not world.tokens[CASH].succeeded()
     world.tokens[CASH].arm("0x" + "00" * 20, b"")
+    held = world.tokens[CASH].balanceOf(attacker.owner)
     world.house.withdraw(attacker, CASH, 1, attacker.owner, sender=attacker.owner)
+    assert world.tokens[CASH].balanceOf(attacker.owner) == held + 1
+    assert not world.house.isLocked()
 
 
 def test_tokens_sent_during_a_deposit_are_the_depositors_own(world: ClearingWorld) -> None:

@@ -319,6 +319,7 @@ def test_profit_becomes_cash(world: ClearingWorld, trader: AccountId, maker: Acc
 
 def test_settling_an_empty_account(world: ClearingWorld, trader: AccountId) -> None:
     world.settle_account(trader)
+    assert world.words_of(trader) == []
 
 
 # ---- Engines ----------------------------------------------------------------------------------
@@ -599,6 +600,7 @@ def test_fills_at_the_edge_of_the_band(
     world.fund(trader, 100_000)
     world.trade(trader, maker, 1, price)
     world.trade(trader, maker, 1, price, instrument=WETH_SPOT)
+    assert len(world.words_of(trader)) == 2
 
 
 @pytest.mark.parametrize("price", [2220.000001, 1779.999999])
