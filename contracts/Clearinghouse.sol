@@ -2,17 +2,18 @@
 pragma solidity 0.8.37;
 
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
+import {Address} from "@openzeppelin/contracts/utils/Address.sol";
 
+import {ClearinghouseExtension} from "./ClearinghouseExtension.sol";
 import {Account} from "./clearing/Accounts.sol";
 import {Cash, CashFlow} from "./clearing/Cash.sol";
 import {Registry} from "./clearing/Registry.sol";
 import {Slicing} from "./clearing/Slicing.sol";
 import {Trading} from "./clearing/Trading.sol";
-import {IClearinghouse} from "./interfaces/IClearinghouse.sol";
+import {IClearinghouseCore} from "./interfaces/IClearinghouse.sol";
 import {AccountId} from "./types/AccountId.sol";
-import {Header} from "./types/Header.sol";
 import {LiquidationTerms, Margin} from "./types/Margin.sol";
-import {Position} from "./types/Position.sol";
+import {MarketState} from "./types/MarketState.sol";
 
 /// @title Ballast's Clearinghouse: custody, cash, positions and the margin gate
 /// @notice The only contract with user money and the only one that writes accounts. An account is one short vector
@@ -21,6 +22,9 @@ import {Position} from "./types/Position.sol";
 /// (perpetuals), MarginGate (what a change must satisfy), Custody, Trading, Slicing.
 /// How to stop it: caps of zero stop deposits of an asset and growth of a market; exits have no switch.
 contract Clearinghouse is Slicing {
+    /// @notice Where calls go that this contract does not answer itself. Created with it and never changed.
+    ClearinghouseExtension public immutable EXTENSION;
+
     /// @param authority AccessManager that governs the registries.
     /// @param oracle OracleAdapter with the accepted prices.
     /// @param exchange The only caller of `applyTrade`.
@@ -38,34 +42,25 @@ contract Clearinghouse is Slicing {
         AccountId insuranceAccount
     )
         AccessManaged(authority)
-        Registry(oracle, cash, _decimals(cash))
+        Registry(oracle)
         Cash(cash, _decimals(cash))
         Trading(exchange, feeAccount)
         Slicing(liquidator, insuranceAccount)
-    {}
-
-    /// @inheritdoc IClearinghouse
-    function settle(AccountId id) external lock {
-        CashFlow memory flow = _openCash();
-        Account memory account = _load(flow, id, 0);
-        int256 realised = _settlePerps(account);
-        _save(flow, account);
-        _closeCash(flow, 0, false);
-        emit Settled(id, realised);
+    {
+        uint8 decimals = _decimals(cash);
+        EXTENSION = new ClearinghouseExtension(oracle, cash, decimals, insuranceAccount);
+        _addAsset(cash, decimals, 0);
+        _asset(CASH).cap = type(uint128).max;
+        emit AssetCapSet(CASH, type(uint128).max);
+        _startInterest();
     }
 
-    /// @inheritdoc IClearinghouse
-    function selectEngine(AccountId id, uint8 engineId) external lock onlyOwner(id) {
-        _engine(engineId);
-        CashFlow memory flow = _openCash();
-        Account memory account = _load(flow, id, 0);
-        account.header = account.header.withEngine(engineId);
-        _checkInitial(account);
-        _save(flow, account);
-        emit EngineSelected(id, engineId);
+    /// @dev Everything else is the extension's, with this storage and the same caller.
+    fallback(bytes calldata input) external returns (bytes memory) {
+        return Address.functionDelegateCall(address(EXTENSION), input);
     }
 
-    /// @inheritdoc IClearinghouse
+    /// @inheritdoc IClearinghouseCore
     function setFundingRate(uint16 underlying, int256 ratePerSecond)
         external
         lock
@@ -74,41 +69,29 @@ contract Clearinghouse is Slicing {
         return _setFundingRate(underlying, ratePerSecond);
     }
 
-    /// @inheritdoc IClearinghouse
+    /// @inheritdoc IClearinghouseCore
+    function market(uint16 underlying)
+        external
+        view
+        returns (uint256 openInterest, int256 funding, int256 ratePerSecond, uint256 cap)
+    {
+        MarketState state = _listed(underlying);
+        return (state.openInterest(), state.fundingAt(block.timestamp), state.rate(), _market(underlying).cap);
+    }
+
+    /// @inheritdoc IClearinghouseCore
     function margin(AccountId id, uint256 mode) external view whenUnlocked returns (Margin memory) {
         Account memory account = _load(_openCash(), id, 0);
         return _assess(account, account.cash, account.words, mode);
     }
 
-    /// @inheritdoc IClearinghouse
-    function portfolio(AccountId id)
-        external
-        view
-        whenUnlocked
-        returns (int256 cash, Position[] memory words)
-    {
-        Account memory account = _load(_openCash(), id, 0);
-        return (account.cash, _foldFunding(account.words));
-    }
-
-    /// @inheritdoc IClearinghouse
+    /// @inheritdoc IClearinghouseCore
     function isLocked() external view returns (bool) {
         return _isLocked();
     }
 
-    /// @inheritdoc IClearinghouse
-    function engineOf(AccountId id) external view returns (uint8) {
-        return _header(id).engine();
-    }
-
-    /// @inheritdoc IClearinghouse
+    /// @inheritdoc IClearinghouseCore
     function liquidationTerms(AccountId id) external view returns (LiquidationTerms memory) {
         return _engine(_header(id).engine()).liquidationTerms();
-    }
-
-    /// @inheritdoc IClearinghouse
-    function accountWords(AccountId id) external view returns (Header header, Position[] memory words) {
-        header = _header(id);
-        (words,) = _loadWords(id, header.count(), 0);
     }
 }

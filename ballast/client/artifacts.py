@@ -14,6 +14,9 @@ BUILD = ROOT / ".build" / "__local__.json"
 
 Abi = list[dict[str, Any]]
 
+EXTENDED = {"Clearinghouse": "ClearinghouseExtension"}
+"""Contracts that hand the calls they do not know to another one's code."""
+
 
 class ArtifactError(Exception):
     """Compiled contracts that are not there or cannot be read."""
@@ -73,16 +76,27 @@ def _load(path: Path, _modified: int) -> Artifacts:
         types = json.loads(path.read_text())["contractTypes"]
     except (json.JSONDecodeError, KeyError):
         raise ArtifactError(f"{path} is damaged: run `make compile` again") from None
-    return Artifacts({name: _artifact(name, data) for name, data in types.items()})
+    return Artifacts(
+        {name: _artifact(name, data, abi_of(name, types)) for name, data in types.items()}
+    )
 
 
-def _artifact(name: str, data: dict[str, Any]) -> Artifact:
+def abi_of(name: str, types: Mapping[str, Mapping[str, Any]]) -> Abi:
+    """Everything that can be called at a contract's address, its extension's functions included."""
+    own: Abi = types[name]["abi"]
+    extension = types.get(EXTENDED.get(name, ""))
+    if extension is None:
+        return own
+    return own + [e for e in extension["abi"] if e["type"] != "constructor" and e not in own]
+
+
+def _artifact(name: str, data: dict[str, Any], abi: Abi) -> Artifact:
     def code(key: str) -> bytes:
         return bytes.fromhex(((data.get(key) or {}).get("bytecode") or "").removeprefix("0x"))
 
     return Artifact(
         name=name,
-        abi=data["abi"],
+        abi=abi,
         bytecode=code("deploymentBytecode"),
         runtime=code("runtimeBytecode"),
         source=data.get("sourceId", ""),

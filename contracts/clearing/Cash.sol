@@ -6,7 +6,7 @@ import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
 import {Header_CashOverflow} from "../types/Header.sol";
-import {IClearinghouse} from "../interfaces/IClearinghouse.sol";
+import {IClearinghouseBase} from "../interfaces/IClearinghouse.sol";
 import {INDEX_ONE, InterestState, InterestStateLib} from "../types/InterestState.sol";
 
 /// @notice The cash side of one call: the indices it runs at and what it has done to the totals so far.
@@ -17,17 +17,18 @@ struct CashFlow {
     int256 debtDelta;
 }
 
+/// @notice Σ of the positive and Σ of the negative scaled balances.
+struct CashTotals {
+    uint128 supply;
+    uint128 debt;
+}
+
 /// @title Cash: positive balances are lent to negative ones (specification §3)
 /// @dev Storage: one word of indices, one of scaled totals, one of the reserve. Balances are stored scaled, by the
 /// supply index when positive and the debt index when negative, and every conversion rounds against the account, so
 /// that what accounts can claim never exceeds what the contract holds.
 abstract contract Cash {
     using SafeCast for uint256;
-
-    struct CashTotals {
-        uint128 supply;
-        uint128 debt;
-    }
 
     uint256 private constant YEAR_RATE_BASE = 0.02e9;
     uint256 private constant YEAR_RATE_SLOPE = 0.08e9;
@@ -39,7 +40,7 @@ abstract contract Cash {
     /// @dev WAD for one smallest unit of the cash token.
     uint256 internal immutable CASH_UNIT;
 
-    InterestState private _interest = InterestStateLib.make(INDEX_ONE, INDEX_ONE, 0, 0, block.timestamp);
+    InterestState private _interest;
     CashTotals private _totals;
     /// @dev Interest kept back from lenders and not yet handed to the insurance account, WAD.
     uint256 private _reserve;
@@ -47,6 +48,10 @@ abstract contract Cash {
     constructor(address token, uint8 decimals) {
         CASH_TOKEN = token;
         CASH_UNIT = 10 ** (18 - decimals);
+    }
+
+    function _startInterest() internal {
+        _interest = InterestStateLib.make(INDEX_ONE, INDEX_ONE, 0, 0, block.timestamp);
     }
 
     function _openCash() internal view returns (CashFlow memory flow) {
@@ -121,7 +126,7 @@ abstract contract Cash {
         );
         _interest =
             InterestStateLib.make(flow.supplyIndex, flow.debtIndex, supplyRate, debtRate, block.timestamp);
-        emit IClearinghouse.InterestUpdated(flow.supplyIndex, flow.debtIndex, supplyRate, debtRate);
+        emit IClearinghouseBase.InterestUpdated(flow.supplyIndex, flow.debtIndex, supplyRate, debtRate);
     }
 
     /// @dev Yearly rates in 1e-9 (specification §3.2). Lenders share 80 % of what debtors pay among all supply,
@@ -149,29 +154,7 @@ abstract contract Cash {
         return value > 0 ? value : int256(0);
     }
 
-    /// @notice Indices (1e-17) at this moment, rates (1e-9 a year), scaled totals and the uncollected reserve (WAD).
-    function interest()
-        external
-        view
-        returns (
-            uint256 supplyIndex,
-            uint256 debtIndex,
-            uint256 supplyRate,
-            uint256 debtRate,
-            uint256 scaledSupply,
-            uint256 scaledDebt,
-            uint256 reserve
-        )
-    {
-        (supplyIndex, debtIndex) = _interest.indicesAt(block.timestamp);
-        return (
-            supplyIndex,
-            debtIndex,
-            _interest.supplyRate(),
-            _interest.debtRate(),
-            _totals.supply,
-            _totals.debt,
-            _reserve
-        );
+    function _interestState() internal view returns (InterestState, CashTotals memory, uint256 reserve) {
+        return (_interest, _totals, _reserve);
     }
 }

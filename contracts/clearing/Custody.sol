@@ -5,7 +5,7 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
-import {Asset, IClearinghouse} from "../interfaces/IClearinghouse.sol";
+import {Asset, IClearinghouseCore} from "../interfaces/IClearinghouse.sol";
 import {AccountId} from "../types/AccountId.sol";
 import {Instrument, InstrumentLib, PositionLib} from "../types/Position.sol";
 import {Account} from "./Accounts.sol";
@@ -16,14 +16,12 @@ import {MarginGate} from "./MarginGate.sol";
 /// @title Money in, money out, money across (specification §8)
 /// @dev No storage of its own. Tokens come in before the books change, because the measured difference is what is
 /// credited, and go out after; the lock covers both.
-abstract contract Custody is MarginGate, Lock {
+abstract contract Custody is MarginGate, Lock, IClearinghouseCore {
     using SafeERC20 for IERC20;
     using SafeCast for uint256;
 
     /// @dev Thrown when an amount is zero, or nothing arrived.
     error Clearinghouse_ZeroAmount();
-    /// @dev Thrown when the caller does not own the account.
-    error Clearinghouse_NotOwner(AccountId account, address caller);
     /// @dev Thrown when an account has no owner, so that nobody could ever withdraw from it.
     error Clearinghouse_InvalidAccount(AccountId account);
     /// @dev Thrown when a stranger would add a position to an account.
@@ -37,12 +35,7 @@ abstract contract Custody is MarginGate, Lock {
     /// @dev Thrown when tokens would be paid to nobody or to this contract.
     error Clearinghouse_InvalidRecipient(address recipient);
 
-    modifier onlyOwner(AccountId account) {
-        if (account.owner() != msg.sender) revert Clearinghouse_NotOwner(account, msg.sender);
-        _;
-    }
-
-    /// @inheritdoc IClearinghouse
+    /// @inheritdoc IClearinghouseCore
     function deposit(AccountId to, uint16 assetId, uint256 amount) external lock returns (uint256 received) {
         if (amount == 0) revert Clearinghouse_ZeroAmount();
         if (to.owner() == address(0)) revert Clearinghouse_InvalidAccount(to);
@@ -59,7 +52,7 @@ abstract contract Custody is MarginGate, Lock {
         emit Deposited(to, assetId, received, msg.sender);
     }
 
-    /// @inheritdoc IClearinghouse
+    /// @inheritdoc IClearinghouseCore
     function withdraw(AccountId from, uint16 assetId, uint256 amount, address to)
         external
         lock
@@ -75,7 +68,7 @@ abstract contract Custody is MarginGate, Lock {
         IERC20(a.token).safeTransfer(to, amount);
     }
 
-    /// @inheritdoc IClearinghouse
+    /// @inheritdoc IClearinghouseCore
     function transfer(AccountId from, AccountId to, uint16 assetId, uint256 amount)
         external
         lock

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {IClearinghouse} from "../interfaces/IClearinghouse.sol";
 import {MarketState} from "../types/MarketState.sol";
 import {KIND_PERP, Position, PositionLib, Position_Overflow} from "../types/Position.sol";
 import {Snapshot} from "../types/Snapshot.sol";
@@ -22,38 +21,10 @@ abstract contract Markets is Accounts, Registry {
 
     /// @dev Thrown when an underlying has no perpetual market.
     error Clearinghouse_UnknownMarket(uint16 underlying);
-    /// @dev Thrown when a market is listed twice.
-    error Clearinghouse_MarketAlreadyListed(uint16 underlying);
     /// @dev Thrown when a trade would take open interest over the market's cap.
     error Clearinghouse_OpenInterestCapExceeded(uint16 underlying, uint256 openInterest, uint256 cap);
     /// @dev Thrown when anybody but the OracleAdapter sets a funding rate.
     error Clearinghouse_NotOracle(address caller);
-
-    /// @notice Lists the perpetual on `underlying`, with an open-interest cap of zero.
-    function listMarket(uint16 underlying) external restricted {
-        _requirePriced(underlying);
-        if (_markets[underlying].state.isListed()) revert Clearinghouse_MarketAlreadyListed(underlying);
-        _markets[underlying].state = MarketState.wrap(block.timestamp);
-        emit MarketListed(underlying);
-    }
-
-    /// @notice Sets the greatest open interest, WAD, that a trade may reach. Below what is open, only reductions trade.
-    function setMarketCap(uint16 underlying, uint256 cap) external restricted {
-        _listed(underlying);
-        _markets[underlying].cap = cap;
-        emit MarketCapSet(underlying, cap);
-    }
-
-    /// @inheritdoc IClearinghouse
-    function market(uint16 underlying)
-        external
-        view
-        returns (uint256 openInterest, int256 funding, int256 ratePerSecond, uint256 cap)
-    {
-        MarketState state = _listed(underlying);
-        return
-            (state.openInterest(), state.fundingAt(block.timestamp), state.rate(), _markets[underlying].cap);
-    }
 
     /// @dev Accrues the elapsed interval at the rate that held during it, then sets the new one. An unlisted market
     /// has no funding: the adapter may price an underlying before its perpetual exists.
@@ -70,6 +41,10 @@ abstract contract Markets is Accounts, Registry {
         _markets[underlying].state = state;
         emit FundingUpdated(underlying, state.fundingAt(block.timestamp), state.rate());
         return state.openInterest();
+    }
+
+    function _market(uint16 underlying) internal view returns (Market storage) {
+        return _markets[underlying];
     }
 
     function _listed(uint16 underlying) internal view returns (MarketState state) {

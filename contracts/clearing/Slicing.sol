@@ -4,7 +4,7 @@ pragma solidity ^0.8.28;
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
-import {IClearinghouse, Slice} from "../interfaces/IClearinghouse.sol";
+import {IClearinghouseCore, Slice} from "../interfaces/IClearinghouse.sol";
 import {AccountId} from "../types/AccountId.sol";
 import {KIND_COLLATERAL, KIND_PERP, Position, PositionLib} from "../types/Position.sol";
 import {Wad} from "../math/Wad.sol";
@@ -38,7 +38,7 @@ abstract contract Slicing is Trading {
         INSURANCE_ACCOUNT = insuranceAccount;
     }
 
-    /// @inheritdoc IClearinghouse
+    /// @inheritdoc IClearinghouseCore
     function transferSlice(Slice calldata slice) external lock {
         if (msg.sender != LIQUIDATOR) revert Clearinghouse_NotLiquidator(msg.sender);
         if (slice.fraction > 1e18) revert Clearinghouse_InvalidFraction(slice.fraction);
@@ -76,15 +76,6 @@ abstract contract Slicing is Trading {
         uint256 dust = SLICE_DUST * count;
         uint256 required = Math.mulDiv(slice.initial, slice.fraction, 1e18) + dust;
         _requireEquity(into, into.cash + movedValue - int256(dust), Math.max(required, uint256(MIN_EQUITY)));
-    }
-
-    /// @notice Hands the interest kept back from lenders to the insurance account. Anybody may call.
-    function collectReserve() external lock returns (uint256 amount) {
-        amount = _takeReserve();
-        CashFlow memory flow = _openCash();
-        _credit(flow, INSURANCE_ACCOUNT, amount.toInt256());
-        _closeCash(flow, 0, false);
-        emit ReserveCollected(amount);
     }
 
     /// @dev Walks backwards, so that a word removed from `from` only disturbs words already done.

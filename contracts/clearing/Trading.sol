@@ -4,7 +4,7 @@ pragma solidity ^0.8.28;
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
-import {Fill, IClearinghouse, Trade} from "../interfaces/IClearinghouse.sol";
+import {Fill, IClearinghouseCore, Trade} from "../interfaces/IClearinghouse.sol";
 import {AccountId} from "../types/AccountId.sol";
 import {Instrument, KIND_COLLATERAL, KIND_PERP} from "../types/Position.sol";
 import {Snapshot} from "../types/Snapshot.sol";
@@ -57,7 +57,7 @@ abstract contract Trading is Custody {
         FEE_ACCOUNT = feeAccount;
     }
 
-    /// @inheritdoc IClearinghouse
+    /// @inheritdoc IClearinghouseCore
     function applyTrade(Trade calldata trade) external lock {
         if (msg.sender != EXCHANGE) revert Clearinghouse_NotExchange(msg.sender);
         Terms memory terms = _terms(trade.instrument);

@@ -67,8 +67,8 @@ struct Slice {
     uint256 initial;
 }
 
-/// @title The contract that holds all user money and writes all accounts
-interface IClearinghouse {
+/// @title What both halves of the Clearinghouse have
+interface IClearinghouseBase {
     event Deposited(AccountId indexed account, uint16 indexed asset, uint256 amount, address from);
     event Withdrawn(AccountId indexed account, uint16 indexed asset, uint256 amount, address to);
     event Transferred(AccountId indexed from, AccountId indexed to, uint16 indexed asset, uint256 amount);
@@ -98,6 +98,12 @@ interface IClearinghouse {
     event MarketCapSet(uint16 indexed underlying, uint256 cap);
     event EngineRegistered(uint8 indexed engine, address implementation);
 
+    /// @notice The adapter with the accepted prices.
+    function ORACLE() external view returns (IOracleAdapter);
+}
+
+/// @title What the Clearinghouse answers itself: the roads that are taken often
+interface IClearinghouseCore is IClearinghouseBase {
     /// @notice Takes `amount` of `asset` from the caller into `to`. Needs no prices and no margin.
     /// @dev Credits the measured balance difference. A stranger may only add cash or an asset the account holds.
     function deposit(AccountId to, uint16 asset, uint256 amount) external returns (uint256 received);
@@ -107,13 +113,6 @@ interface IClearinghouse {
 
     /// @notice Moves `amount` of `asset` between accounts; the giving one must pass the check of a withdrawal.
     function transfer(AccountId from, AccountId to, uint16 asset, uint256 amount) external;
-
-    /// @notice Settles every perpetual of the account to mark: unrealised profit and loss becomes cash.
-    /// @dev Anybody may call; equity does not change.
-    function settle(AccountId account) external;
-
-    /// @notice Puts the account under another registered engine; it must meet that engine's IM.
-    function selectEngine(AccountId account, uint8 engine) external;
 
     /// @notice Carries out a trade. Only the Exchange, which has verified both sides' consent.
     function applyTrade(Trade calldata trade) external;
@@ -126,29 +125,17 @@ interface IClearinghouse {
     /// @return openInterest Σ of long sizes, WAD.
     function setFundingRate(uint16 underlying, int256 ratePerSecond) external returns (uint256 openInterest);
 
-    /// @notice A registered asset. Reverts if `id` is unknown.
-    function asset(uint16 id) external view returns (Asset memory);
-
     /// @notice Open interest, cumulative funding at this moment, funding rate a second and cap of a market, all WAD.
     function market(uint16 underlying)
         external
         view
         returns (uint256 openInterest, int256 funding, int256 ratePerSecond, uint256 cap);
 
-    /// @notice The engine that is registered under `id`.
-    function engine(uint8 id) external view returns (IRiskEngine);
-
     /// @notice Whether a call is under way that changes accounts.
     function isLocked() external view returns (bool);
 
-    /// @notice The engine that an account has selected.
-    function engineOf(AccountId account) external view returns (uint8);
-
     /// @notice Terms on which the account's engine lets it be liquidated.
     function liquidationTerms(AccountId account) external view returns (LiquidationTerms memory);
-
-    /// @notice The adapter with the accepted prices.
-    function ORACLE() external view returns (IOracleAdapter);
 
     /// @notice The account that receives trading fees and rounding dust.
     function FEE_ACCOUNT() external view returns (AccountId);
@@ -159,10 +146,73 @@ interface IClearinghouse {
     /// @notice The account's margin by its own engine.
     /// @param mode As in `IRiskEngine.assess`.
     function margin(AccountId account, uint256 mode) external view returns (Margin memory);
+}
+
+/// @title What the Clearinghouse answers through its extension: the roads that are taken seldom
+interface IClearinghouseExtension is IClearinghouseBase {
+    /// @notice Settles every perpetual of the account to mark: unrealised profit and loss becomes cash.
+    /// @dev Anybody may call; equity does not change.
+    function settle(AccountId account) external;
+
+    /// @notice Puts the account under another registered engine; it must meet that engine's IM.
+    function selectEngine(AccountId account, uint8 engine) external;
+
+    /// @notice A registered asset. Reverts if `id` is unknown.
+    function asset(uint16 id) external view returns (Asset memory);
+
+    /// @notice The engine that is registered under `id`.
+    function engine(uint8 id) external view returns (IRiskEngine);
+
+    /// @notice The engine that an account has selected.
+    function engineOf(AccountId account) external view returns (uint8);
 
     /// @notice Cash (WAD, debt negative) and positions with funding folded in, as the engine gets them.
     function portfolio(AccountId account) external view returns (int256 cash, Position[] memory words);
 
     /// @notice The header and the positions of an account as they are stored, funding not folded in.
     function accountWords(AccountId account) external view returns (Header header, Position[] memory words);
+
+    /// @notice Indices (1e-17) at this moment, rates (1e-9 a year), scaled totals and the uncollected reserve (WAD).
+    function interest()
+        external
+        view
+        returns (
+            uint256 supplyIndex,
+            uint256 debtIndex,
+            uint256 supplyRate,
+            uint256 debtRate,
+            uint256 scaledSupply,
+            uint256 scaledDebt,
+            uint256 reserve
+        );
+
+    /// @notice Number of registered assets, cash included; their ids count from 0.
+    function assetCount() external view returns (uint256);
+
+    /// @notice Number of registered engines; their ids count from 0.
+    function engineCount() external view returns (uint256);
+
+    /// @notice Hands the interest kept back from lenders to the insurance account. Anybody may call.
+    function collectReserve() external returns (uint256 amount);
+
+    /// @notice Registers a token as collateral priced by `underlying`, with a cap of zero.
+    function registerAsset(address token, uint16 underlying) external returns (uint16 id);
+
+    /// @notice Sets the greatest recorded total, in smallest units, that a deposit of `id` may reach; of cash, the
+    /// greatest amount of tokens held. Every engine must know the asset: an account holding one that its engine cannot
+    /// assess could not be liquidated.
+    function setAssetCap(uint16 id, uint128 cap) external;
+
+    /// @notice Registers a risk engine that accounts may select; the first one is every account's default. It must
+    /// know every asset that is open for deposits or held.
+    function registerEngine(address engine) external returns (uint8 id);
+
+    /// @notice Lists the perpetual on `underlying`, with an open-interest cap of zero.
+    function listMarket(uint16 underlying) external;
+
+    /// @notice Sets the greatest open interest, WAD, that a trade may reach. Below what is open, only reductions trade.
+    function setMarketCap(uint16 underlying, uint256 cap) external;
 }
+
+/// @title The contract that holds all user money and writes all accounts
+interface IClearinghouse is IClearinghouseCore, IClearinghouseExtension {}

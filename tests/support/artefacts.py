@@ -15,6 +15,8 @@ from typing import Any
 
 import yaml
 
+from ballast.client.artifacts import Abi, abi_of
+
 ROOT = Path(__file__).resolve().parents[2]
 APE_BUILD = ROOT / ".build" / "__local__.json"
 CACHE = ROOT / ".build" / "standard-json"
@@ -24,12 +26,13 @@ _IMPORT = re.compile(r'^\s*(?:import|\}\s*from)\b[^"\';]*["\']([^"\']+)["\']', r
 
 @dataclass(frozen=True)
 class Artefact:
-    """One compiled contract."""
+    """One compiled contract; `storage` is its layout, which Ape does not keep."""
 
     name: str
     abi: list[dict[str, Any]]
     bytecode: bytes
     runtime: bytes
+    storage: tuple[dict[str, Any], ...] = ()
 
 
 Artefacts = Mapping[str, Artefact]
@@ -49,14 +52,14 @@ def load_ape(path: Path = APE_BUILD) -> Artefacts:
 @lru_cache(maxsize=4)
 def _load_ape(path: Path, _modified: int) -> Artefacts:
     types = json.loads(path.read_text())["contractTypes"]
-    return {name: _from_ape(name, data) for name, data in types.items()}
+    return {name: _from_ape(name, data, abi_of(name, types)) for name, data in types.items()}
 
 
-def _from_ape(name: str, data: dict[str, Any]) -> Artefact:
+def _from_ape(name: str, data: dict[str, Any], abi: Abi) -> Artefact:
     def code(key: str) -> bytes:
         return _bytes((data.get(key) or {}).get("bytecode") or "")
 
-    return Artefact(name, data["abi"], code("deploymentBytecode"), code("runtimeBytecode"))
+    return Artefact(name, abi, code("deploymentBytecode"), code("runtimeBytecode"))
 
 
 def _bytes(text: str) -> bytes:
@@ -84,7 +87,8 @@ def compile_standard_json(
     for name in patches:
         if name not in sources:
             raise CompileError(f"the patched file {name} is not part of the compilation")
-    selection = {name: {"*": ["abi", "evm.bytecode", "evm.deployedBytecode"]} for name in files}
+    wanted = ["abi", "evm.bytecode", "evm.deployedBytecode", "storageLayout"]
+    selection = {name: {"*": wanted} for name in files}
     task = {
         "language": "Solidity",
         "sources": {name: {"content": text} for name, text in sources.items()},
@@ -152,13 +156,14 @@ def _cached_compile(task: str, version: str) -> dict[str, Any]:
 
 
 def _from_standard_json(answer: dict[str, Any]) -> Artefacts:
+    contracts = {name: data for unit in answer["contracts"].values() for name, data in unit.items()}
     return {
         name: Artefact(
             name,
-            data["abi"],
+            abi_of(name, contracts),
             _bytes(data["evm"]["bytecode"]["object"]),
             _bytes(data["evm"]["deployedBytecode"]["object"]),
+            tuple(data["storageLayout"]["storage"]),
         )
-        for unit in answer["contracts"].values()
-        for name, data in unit.items()
+        for name, data in contracts.items()
     }

@@ -51,6 +51,7 @@ SECONDS = 12
 
 TARGETS = (
     "contracts/Clearinghouse.sol",
+    "contracts/ClearinghouseExtension.sol",
     "contracts/exchange/Exchange.sol",
     "contracts/liquidation/Liquidator.sol",
     "contracts/oracle/OracleAdapter.sol",

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
+
+import {Account} from "./clearing/Accounts.sol";
+import {Cash, CashFlow, CashTotals} from "./clearing/Cash.sol";
+import {Listing} from "./clearing/Listing.sol";
+import {Lock} from "./clearing/Lock.sol";
+import {MarginGate} from "./clearing/MarginGate.sol";
+import {Registry} from "./clearing/Registry.sol";
+import {Asset, IClearinghouseExtension} from "./interfaces/IClearinghouse.sol";
+import {IRiskEngine} from "./interfaces/IRiskEngine.sol";
+import {AccountId} from "./types/AccountId.sol";
+import {Header} from "./types/Header.sol";
+import {InterestState} from "./types/InterestState.sol";
+import {Position} from "./types/Position.sol";
+
+/// @title The roads of the Clearinghouse that are taken seldom
+/// @notice The Clearinghouse hands every call that it does not know to this code, which runs on its storage.
+/// @dev Has the storage layout of the Clearinghouse, and none of the functions that it answers itself. The Clearinghouse
+/// creates it, so that what both know (oracle, cash, accounts) cannot differ. Its own storage stays empty.
+contract ClearinghouseExtension is MarginGate, Lock, Listing {
+    using SafeCast for uint256;
+
+    AccountId private immutable _INSURANCE_ACCOUNT;
+
+    constructor(address oracle, address cash, uint8 cashDecimals, AccountId insuranceAccount)
+        AccessManaged(address(0))
+        Registry(oracle)
+        Cash(cash, cashDecimals)
+    {
+        _INSURANCE_ACCOUNT = insuranceAccount;
+    }
+
+    /// @inheritdoc IClearinghouseExtension
+    function settle(AccountId id) external viaClearinghouse lock {
+        CashFlow memory flow = _openCash();
+        Account memory account = _load(flow, id, 0);
+        int256 realised = _settlePerps(account);
+        _save(flow, account);
+        _closeCash(flow, 0, false);
+        emit Settled(id, realised);
+    }
+
+    /// @inheritdoc IClearinghouseExtension
+    function selectEngine(AccountId id, uint8 engineId) external viaClearinghouse lock onlyOwner(id) {
+        _engine(engineId);
+        CashFlow memory flow = _openCash();
+        Account memory account = _load(flow, id, 0);
+        account.header = account.header.withEngine(engineId);
+        _checkInitial(account);
+        _save(flow, account);
+        emit EngineSelected(id, engineId);
+    }
+
+    /// @inheritdoc IClearinghouseExtension
+    function collectReserve() external viaClearinghouse lock returns (uint256 amount) {
+        amount = _takeReserve();
+        CashFlow memory flow = _openCash();
+        _credit(flow, _INSURANCE_ACCOUNT, amount.toInt256());
+        _closeCash(flow, 0, false);
+        emit ReserveCollected(amount);
+    }
+
+    /// @inheritdoc IClearinghouseExtension
+    function asset(uint16 id) external view viaClearinghouse returns (Asset memory) {
+        return _asset(id);
+    }
+
+    /// @inheritdoc IClearinghouseExtension
+    function assetCount() external view viaClearinghouse returns (uint256) {
+        return _assetCount;
+    }
+
+    /// @inheritdoc IClearinghouseExtension
+    function engine(uint8 id) external view viaClearinghouse returns (IRiskEngine) {
+        return _engine(id);
+    }
+
+    /// @inheritdoc IClearinghouseExtension
+    function engineCount() external view viaClearinghouse returns (uint256) {
+        return _engineCount;
+    }
+
+    /// @inheritdoc IClearinghouseExtension
+    function engineOf(AccountId id) external view viaClearinghouse returns (uint8) {
+        return _header(id).engine();
+    }
+
+    /// @inheritdoc IClearinghouseExtension
+    function portfolio(AccountId id)
+        external
+        view
+        viaClearinghouse
+        whenUnlocked
+        returns (int256 cash, Position[] memory words)
+    {
+        Account memory account = _load(_openCash(), id, 0);
+        return (account.cash, _foldFunding(account.words));
+    }
+
+    /// @inheritdoc IClearinghouseExtension
+    function accountWords(AccountId id)
+        external
+        view
+        viaClearinghouse
+        returns (Header header, Position[] memory words)
+    {
+        header = _header(id);
+        (words,) = _loadWords(id, header.count(), 0);
+    }
+
+    /// @inheritdoc IClearinghouseExtension
+    function interest()
+        external
+        view
+        viaClearinghouse
+        returns (
+            uint256 supplyIndex,
+            uint256 debtIndex,
+            uint256 supplyRate,
+            uint256 debtRate,
+            uint256 scaledSupply,
+            uint256 scaledDebt,
+            uint256 reserve
+        )
+    {
+        InterestState state;
+        CashTotals memory totals;
+        (state, totals, reserve) = _interestState();
+        (supplyIndex, debtIndex) = state.indicesAt(block.timestamp);
+        return
+            (
+                supplyIndex,
+                debtIndex,
+                state.supplyRate(),
+                state.debtRate(),
+                totals.supply,
+                totals.debt,
+                reserve
+            );
+    }
+}
