@@ -6,7 +6,7 @@ import {Address} from "@openzeppelin/contracts/utils/Address.sol";
 
 import {ClearinghouseExtension} from "./ClearinghouseExtension.sol";
 import {Account} from "./clearing/Accounts.sol";
-import {Cash, CashFlow} from "./clearing/Cash.sol";
+import {Cash} from "./clearing/Cash.sol";
 import {Registry} from "./clearing/Registry.sol";
 import {Slicing} from "./clearing/Slicing.sol";
 import {Trading} from "./clearing/Trading.sol";
