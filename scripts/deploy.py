@@ -97,7 +97,7 @@ class Deployment:
             pending = [
                 step.title
                 for step in self._plan.steps
-                if isinstance(step, Send) and not self._runner.holds(step.done)
+                if isinstance(step, Send) and not self._runner.is_done(step)
             ]
         else:
             pending += [step.title for step in self._plan.steps if isinstance(step, Send)]

@@ -20,7 +20,7 @@ from ballast.codec import Instrument
 from ballast.fields import FieldError, Fields
 from ballast.oracle.mirror import FeedConfig
 from ballast.oracle.sources import MAX_RATE, MIN_RATE, PythFeed
-from ballast.risk import rules
+from ballast.risk import governed, rules
 from ballast.units import UnitsError, to_units, to_wad
 
 CONFIGS = ROOT / "config"
@@ -202,6 +202,7 @@ class NetworkConfig:
     quorum: QuorumConfig | None
     underlyings: tuple[UnderlyingConfig, ...]
     collateral: tuple[CollateralConfig, ...]
+    ramp_time: int = rules.RAMP_TIME
     rule: RuleConfig | None = None
     pyth: str | None = None
 
@@ -254,7 +255,16 @@ _FEEDS: Mapping[str, dict[str, int]] = {
     },
 }
 _RULE = PerpRuleConfig(500, 1000, 0)
-# Bounds of the contract on every whole number of a feed.
+# Bounds of the contracts on every rate of an underlying and on every whole number of a feed.
+_RISK_BOUNDS = {
+    "perp_maintenance": (0, governed.MAX_PERP_INITIAL),
+    "perp_initial": (0, governed.MAX_PERP_INITIAL),
+    "short_option_maintenance": (0, governed.MAX_SHORT_OPTION_INITIAL),
+    "short_option_initial": (0, governed.MAX_SHORT_OPTION_INITIAL),
+    "roll_rate": (0, 10_000),
+    "roll_floor": (0, governed.MAX_ROLL_FLOOR),
+    "range_cap": (governed.MIN_RANGE_CAP, governed.MAX_RANGE_CAP),
+}
 _FEED_BOUNDS = {
     "min_sources": (1, 4),
     "max_age": (10, MAX_AGE),
@@ -312,6 +322,10 @@ def parse_config(data: Any, name: str) -> NetworkConfig:
         underlyings=tuple(_underlying(n, f, quorum) for n, f in top.entries("underlyings")),
         collateral=tuple(_collateral(n, f) for n, f in top.entries("collateral")),
     )
+    if engines.has("joint_scenario"):
+        joint = engines.object("joint_scenario")
+        config = replace(config, ramp_time=_ramp_time(joint))
+        joint.finish()
     if engines.has("rule"):
         config = replace(config, rule=_rule(engines.object("rule"), config))
     roles.finish()
@@ -508,13 +522,13 @@ def _risk(fields: Fields, group: str) -> UnderlyingRisk:
     risk = UnderlyingRisk(
         kappa_quarters=fields.integer("kappa_quarters", 1, 4, standard.kappa_quarters),
         **{
-            name: fields.integer(name, 0, 10_000, getattr(standard, name))
-            for name in UnderlyingRisk.__slots__[1:]
+            name: fields.integer(name, *bounds, getattr(standard, name))
+            for name, bounds in _RISK_BOUNDS.items()
         },
     )
     fields.finish()
-    if not 1 <= risk.range_cap <= 6000:
-        raise fields.refuse("range_cap", "from 1 to 6000")
+    if risk.roll_floor > risk.roll_rate:
+        raise fields.refuse("roll_floor", f"at most roll_rate, {risk.roll_rate}")
     for rate in ("perp", "short_option"):
         low, high = getattr(risk, f"{rate}_maintenance"), getattr(risk, f"{rate}_initial")
         if high < low:
@@ -584,14 +598,18 @@ def _rule(fields: Fields, config: NetworkConfig) -> RuleConfig:
     if set(weights) != set(names):
         raise fields.refuse("collateral", f"weights of each of {', '.join(names) or 'nothing'}")
     rule = RuleConfig(
-        ramp_time=fields.integer(
-            "ramp_time", rules.MIN_RAMP_TIME, rules.MAX_RAMP_TIME, rules.RAMP_TIME
-        ),
+        ramp_time=_ramp_time(fields),
         perps=perps,
         weights={name: weights[name] for name in names},
     )
     fields.finish()
     return rule
+
+
+def _ramp_time(fields: Fields) -> int:
+    """Seconds that changes of an engine's parameters take."""
+    bounds = rules.MIN_RAMP_TIME, rules.MAX_RAMP_TIME
+    return fields.integer("ramp_time", *bounds, rules.RAMP_TIME)
 
 
 def _perp_rule(fields: Fields, standard: PerpRuleConfig) -> PerpRuleConfig:

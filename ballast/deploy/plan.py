@@ -130,15 +130,21 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Calls a contract unless `done` holds; `hint` says what to do if it does not even then."""
+    """Calls a contract unless all of `done` holds; `hint` says what to do if it does not even
+    then."""
 
     title: str
     target: Ref
     contract: str
     function: str
     args: tuple[Any, ...]
-    done: Check
+    done: Check | tuple[Check, ...]
     hint: str = ""
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """Everything that holds once it was done."""
+        return (self.done,) if isinstance(self.done, Check) else self.done
 
 
 Step = Deploy | Group | Send
@@ -164,7 +170,8 @@ class Plan:
                 yield f"{one.name}.{check.view.function}", check
         for step in self.steps:
             if isinstance(step, Send):
-                yield step.title, step.done
+                for check in step.checks:
+                    yield step.title, check
 
 
 # ---- The plan of a network --------------------------------------------------------------------
@@ -484,6 +491,14 @@ def _markets(config: NetworkConfig) -> Iterator[Step]:
 
 
 def _risk(config: NetworkConfig) -> Iterator[Step]:
+    yield Send(
+        title=f"time of ramps of {JOINT_ENGINE}",
+        target=Ref(JOINT_ENGINE),
+        contract=JOINT_ENGINE,
+        function="setRampTime",
+        args=(config.ramp_time,),
+        done=_joint("rampTime", expected=config.ramp_time),
+    )
     for one in config.underlyings:
         if config.needs_risk(one):
             yield _underlying_risk(one)
@@ -498,10 +513,8 @@ def _underlying_risk(one: UnderlyingConfig) -> Send:
         target=Ref(JOINT_ENGINE),
         contract=JOINT_ENGINE,
         function="setUnderlying",
-        args=(one.id, (*values, 0)),
-        done=Check(
-            View(Ref(JOINT_ENGINE), JOINT_ENGINE, "underlyingRisk", (one.id,)), (*values, ANY)
-        ),
+        args=(one.id, values),
+        done=_joint("underlyingRamp", one.id, expected=(ANY, values, ANY, ANY)),
     )
 
 
@@ -515,11 +528,15 @@ def _asset_risk(config: NetworkConfig, one: CollateralConfig) -> Send:
         contract=JOINT_ENGINE,
         function="setAsset",
         args=(identity, *haircuts),
-        done=Check(
-            View(Ref(JOINT_ENGINE), JOINT_ENGINE, "assetRisk", (identity,)),
-            (feed, one.token.decimals, *haircuts, True),
+        done=(
+            _joint("assetRisk", identity, expected=(feed, one.token.decimals, ANY, ANY)),
+            _joint("assetRamp", identity, expected=(ANY, ANY, *haircuts, ANY, ANY)),
         ),
     )
+
+
+def _joint(function: str, *args: Any, expected: Any) -> Check:
+    return Check(View(Ref(JOINT_ENGINE), JOINT_ENGINE, function, args), expected)
 
 
 def _rules(config: NetworkConfig) -> Iterator[Step]:

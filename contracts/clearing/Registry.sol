@@ -17,7 +17,7 @@ abstract contract Registry is AccessManaged, IClearinghouse {
 
     /// @notice Number of registered assets, cash included; their ids count from 0.
     uint256 public assetCount;
-    /// @notice Number of registered engines; their ids count from 0.
+    /// @inheritdoc IClearinghouse
     uint256 public engineCount;
 
     mapping(uint16 id => Asset) private _assets;

@@ -135,6 +135,9 @@ interface IClearinghouse {
         view
         returns (uint256 openInterest, int256 funding, int256 ratePerSecond, uint256 cap);
 
+    /// @notice Number of registered engines; their ids count from 0.
+    function engineCount() external view returns (uint256);
+
     /// @notice The engine that is registered under `id`.
     function engine(uint8 id) external view returns (IRiskEngine);
 
