@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import yaml
+from eth_utils.address import is_address
 
 from ballast.client.artifacts import ROOT
 from ballast.codec import Instrument
@@ -30,6 +31,12 @@ MAX_AGE = 36 * 3600
 MAX_HEARTBEAT = 36 * 3600
 MAX_ID = 0xFFFF
 DEPLOYER = "deployer"
+MAX_DELAY = 30 * 24 * 3600  # of an Authority: longer ones would be a lock, not a delay
+
+PARAMETERS = "parameters"
+GUARDIAN = "guardian"
+OPERATIONS = "operations"
+ROLES = (PARAMETERS, GUARDIAN, OPERATIONS)
 
 CHAINLINK = "chainlink"
 QUORUM = "quorum"
@@ -189,6 +196,17 @@ class AccountConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class RoleConfig:
+    """Members of a role, addresses or "deployer"; what they do waits `delay` seconds, and who is
+    granted the role later waits `grant_delay`."""
+
+    name: str
+    members: tuple[str, ...]
+    delay: int
+    grant_delay: int
+
+
+@dataclass(frozen=True, slots=True)
 class NetworkConfig:
     """Everything that a deployment is made of. Collateral has the asset ids 1, 2, … in order."""
 
@@ -205,6 +223,13 @@ class NetworkConfig:
     ramp_time: int = rules.RAMP_TIME
     rule: RuleConfig | None = None
     pyth: str | None = None
+    roles: tuple[RoleConfig, ...] = ()
+    target_admin_delay: int = 0
+
+    @property
+    def has_guardian(self) -> bool:
+        """Whether there is somebody who may stop things without a delay."""
+        return any(role.name == GUARDIAN for role in self.roles)
 
     def underlying(self, name: str) -> UnderlyingConfig:
         return next(one for one in self.underlyings if one.name == name)
@@ -313,7 +338,9 @@ def parse_config(data: Any, name: str) -> NetworkConfig:
         name=name,
         chain_id=top.integer("chain_id", least=1) if top.has("chain_id") else None,
         admin=_owner(roles, "admin"),
-        admin_delay=roles.integer("admin_delay", greatest=2**32 - 1, default=0),
+        admin_delay=roles.integer("admin_delay", greatest=MAX_DELAY, default=0),
+        target_admin_delay=roles.integer("target_admin_delay", greatest=MAX_DELAY, default=0),
+        roles=tuple(_role(name, roles.object(name)) for name in ROLES if roles.has(name)),
         fee_account=_account(top.optional("fee_account"), 1),
         insurance_account=_account(top.optional("insurance_account"), 2),
         cash=cash,
@@ -333,6 +360,22 @@ def parse_config(data: Any, name: str) -> NetworkConfig:
     top.finish()
     _check_whole(config)
     return config
+
+
+def _role(name: str, fields: Fields) -> RoleConfig:
+    """A guardian has no delay: what it may do only stops things."""
+    members = fields.texts("members")
+    different = len({member.lower() for member in members}) == len(members) > 0
+    if not different or not all(one == DEPLOYER or is_address(one) for one in members):
+        raise fields.refuse("members", f'different addresses or "{DEPLOYER}", at least one')
+    role = RoleConfig(
+        name=name,
+        members=tuple(members),
+        delay=0 if name == GUARDIAN else fields.integer("delay", greatest=MAX_DELAY, default=0),
+        grant_delay=fields.integer("grant_delay", greatest=MAX_DELAY, default=0),
+    )
+    fields.finish()
+    return role
 
 
 def _check_whole(config: NetworkConfig) -> None:
