@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,9 +18,11 @@ from ballast.client.entries import read_entries
 from ballast.client.events import receipt_events
 from ballast.client.oracle import PriceUpdate
 from ballast.client.orders import (
+    RECALLABLE,
     Order,
     SignedOrder,
     allocate,
+    is_recallable,
     load_order,
     make_nonce,
     parse_duration,
@@ -174,6 +177,10 @@ def status(provider: Any, deployments: Path, *, who: str, history: bool) -> None
 @click.option("--max-fee-bps", default="10", help="Greatest fee, 1e-4 of the value traded.")
 @click.option("--min-health", default="0", help="E/MM that you must have after a fill.")
 @click.option("--reduce-only", is_flag=True, help="Only shrink the position.")
+@click.option("--post-only", is_flag=True, help="Only be a maker: wait for others to take.")
+@click.option(
+    "--recallable", is_flag=True, help="Let `recall` cancel it: the sequence is the time."
+)
 @index_option
 @connected
 def sign(
@@ -192,12 +199,18 @@ def sign(
     max_fee_bps: str,
     min_health: str,
     reduce_only: bool,
+    post_only: bool,
+    recallable: bool,
     index: int,
 ) -> None:
     """Sign an order to buy or sell SIZE of INSTRUMENT at PRICE or better, and write it to a file.
 
-    Signing costs nothing. An order in a lane that is used replaces the order before in it.
+    Signing costs nothing. An order in a lane that is used replaces the order before in it. With
+    --recallable the order goes to a lane that obeys `recall`, under the moment of signing in
+    milliseconds; a fill of it costs 2,100 gas more.
     """
+    if recallable and (lane, sequence) != (None, None):
+        raise click.UsageError("--recallable chooses lane and sequence: leave those out")
     client, signer = open_client(provider, deployments), ApeSigner(account, provider)
     owner = AccountId.make(signer.address, index)
     order = Order(
@@ -205,11 +218,12 @@ def sign(
         instrument=client.book.instrument(instrument),
         size=to_wad(size) if side == "buy" else -to_wad(size),
         limit_price=to_wad(price),
-        nonce=_nonce(client, owner, lane, sequence),
+        nonce=_recallable() if recallable else _nonce(client, owner, lane, sequence),
         expiry=client.chain.time + parse_duration(expires),
         max_fee=to_wad(max_fee_bps) // BPS,
         min_health=to_wad(min_health),
         reduce_only=reduce_only,
+        post_only=post_only,
     )
     signed = sign_order(order, client.exchange.domain, signer)
     save_order(out, signed, client.exchange.domain, client.book)
@@ -257,7 +271,7 @@ def fill(
 
 
 @cli.command(cls=ConnectedProviderCommand)
-@click.argument("order", type=click.Path(exists=True, path_type=Path), required=False)
+@click.argument("orders", nargs=-1, type=click.Path(exists=True, path_type=Path))
 @click.option("--lane", type=int, help="Lane to cancel, instead of an order file.")
 @click.option("--sequence", type=int, help="Last sequence to cancel; by default the lane's own.")
 @index_option
@@ -267,25 +281,38 @@ def cancel(
     provider: Any,
     deployments: Path,
     *,
-    order: Path | None,
+    orders: Sequence[Path],
     lane: int | None,
     sequence: int | None,
     index: int,
 ) -> None:
-    """Cancel the order of a file, or what a lane holds."""
+    """Cancel the orders of files, or what a lane holds."""
     client, signer = open_client(provider, deployments), ApeSigner(account, provider)
-    if (order is None) == (lane is None):
-        raise click.UsageError("name an order file or --lane, and not both")
-    owner = AccountId.make(signer.address, index)
-    if order is not None:
-        loaded = load_order(order, client.exchange.domain, client.book).order
-        owner, nonce = loaded.account, loaded.nonce
-    else:
-        assert lane is not None
+    if bool(orders) == (lane is not None):
+        raise click.UsageError("name order files or --lane, and not both")
+    if lane is not None:
+        owner = AccountId.make(signer.address, index)
         current = client.exchange.lane(owner, lane).sequence if sequence is None else sequence
-        nonce = make_nonce(lane, current)
-    receipt = client.exchange.cancel(signer, owner, nonce)
-    _done(receipt, f"cancelled lane {split_nonce(nonce)[0]} up to sequence {split_nonce(nonce)[1]}")
+        receipt = client.exchange.cancel(signer, owner, make_nonce(lane, current))
+        _done(receipt, f"cancelled lane {lane} up to sequence {current}")
+        return
+    loaded = [load_order(path, client.exchange.domain, client.book).order for path in orders]
+    owner = loaded[0].account
+    if any(order.account != owner for order in loaded):
+        raise click.UsageError("the orders are of different accounts: cancel each account's alone")
+    receipt = client.exchange.cancel_many(signer, owner, [order.nonce for order in loaded])
+    _done(receipt, f"cancelled {len(loaded)} orders of {owner}")
+
+
+@cli.command(cls=ConnectedProviderCommand)
+@index_option
+@connected
+def recall(account: Any, provider: Any, deployments: Path, *, index: int) -> None:
+    """Cancel every recallable order that you signed until now, all with one transaction."""
+    client, signer = open_client(provider, deployments), ApeSigner(account, provider)
+    owner = AccountId.make(signer.address, index)
+    receipt = client.exchange.recall(signer, owner, _milliseconds() + 1)
+    _done(receipt, f"recalled the orders of {owner}")
 
 
 # ---- Helpers ----------------------------------------------------------------------------------
@@ -310,9 +337,20 @@ def _nonce(client: Client, owner: AccountId, lane: int | None, sequence: int | N
     return make_nonce(chosen, client.exchange.lane(owner, chosen).next_sequence)
 
 
+def _recallable() -> int:
+    """A nonce in a new recallable lane, its sequence the moment of signing."""
+    return make_nonce(RECALLABLE | random_lane(), _milliseconds())
+
+
+def _milliseconds() -> int:
+    return time.time_ns() // 10**6
+
+
 def _left(client: Client, order: Order) -> int:
     """What is left of an order."""
     lane, sequence = split_nonce(order.nonce)
+    if is_recallable(lane) and sequence < client.exchange.floor_of(order.account):
+        return 0
     stored = client.exchange.lane(order.account, lane)
     filled = stored.filled if stored.sequence == sequence else 0
     return max(0, abs(order.size) - filled)
@@ -331,6 +369,7 @@ def _opposite(
         max_fee=client.exchange.fees(maker.order.instrument)[1],
         min_health=0,
         reduce_only=False,
+        post_only=False,
     )
     return sign_order(order, client.exchange.domain, signer)
 

@@ -24,9 +24,10 @@ from ballast.demo.run import Demo
 from ballast.demo.show import Screen, show_result
 from ballast.demo.stage import Stage
 from ballast.deploy.config import NetworkConfig, UnderlyingConfig, config_path, load_config
+from ballast.deploy.deployment import Deployment
 from ballast.oracle.prices import PriceRow
 from ballast.units import from_wad, to_units
-from scripts._shared import console, readable
+from scripts._shared import console, readable, say
 
 SET_UP_SECONDS = 3600  # between the first block and the first price
 _MOMENT = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%SZ"])
@@ -64,15 +65,12 @@ def cli(
 
 
 def _play(stack: ExitStack, folder: Path, rows: list[PriceRow], seed: int) -> bool:
-    # Ape imports every script by itself, and complains of one that another has imported before.
-    from scripts.deploy import Deployment  # noqa: PLC0415
-
     console.rule("A local chain")
     anvil = stack.enter_context(Anvil(rows[0].time - SET_UP_SECONDS, folder / "anvil.log"))
     console.print(f"anvil {anvil.pid} at {anvil.url}", highlight=False)
     chain = Chain(anvil.web3)
     path = book_path(CHAIN_ID, folder / "deployments")
-    Deployment(chain, _config(rows[0]), DEPLOYER.signer, path, fresh=True).run()
+    Deployment(chain, _config(rows[0]), DEPLOYER.signer, path, fresh=True, say=say).run()
     client = Client.open(chain, path.parent)
     keeper = stack.enter_context(KeeperProcess(KEEPER, folder, _options(anvil.url, folder)))
     demo = Demo(

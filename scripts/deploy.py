@@ -8,14 +8,10 @@ from typing import Any
 import click
 from ape.cli import ConnectedProviderCommand, account_option
 
-from ballast.client.book import AddressBook, book_path
-from ballast.client.chain import Chain
-from ballast.deploy.config import NetworkConfig, config_path, load_config
-from ballast.deploy.deployment import make_book
-from ballast.deploy.plan import LENS, Send, make_plan
-from ballast.deploy.run import DeployError, Runner, resolve
-from ballast.deploy.verification import write_inputs
-from ballast.deploy.web3_executor import Web3Executor
+from ballast.client.book import book_path
+from ballast.deploy.config import config_path, load_config
+from ballast.deploy.deployment import Deployment
+from ballast.deploy.run import DeployError
 from scripts._shared import (
     ApeSigner,
     deployments_option,
@@ -53,130 +49,11 @@ def cli(  # noqa: PLR0917 (click passes them by name)
     if config.chain_id not in (None, chain.chain_id):
         raise DeployError(f"chain_id is {config.chain_id}, but the node is of {chain.chain_id}")
     signer = ApeSigner(account, provider)
-    deployment = Deployment(chain, config, signer, book_path(chain.chain_id, deployments), fresh)
+    path = book_path(chain.chain_id, deployments)
+    deployment = Deployment(chain, config, signer, path, fresh=fresh, say=say)
     if not (yes or is_local(chain.chain_id)):
         deployment.preview()
         return
     if not is_local(chain.chain_id):
         signer.unlock()
     deployment.run()
-
-
-class Deployment:
-    """One run of the script."""
-
-    def __init__(
-        self, chain: Chain, config: NetworkConfig, signer: ApeSigner, path: Path, fresh: bool
-    ) -> None:
-        self._chain = chain
-        self._config = config
-        self._path = path
-        self._executor = Web3Executor(chain, signer)
-        self._plan = make_plan(config, has_lens=LENS in chain.artifacts)
-        self._old = None if fresh else self._read_old()
-        self._runner = Runner(self._executor, self._known(), self._report, self._save)
-
-    def run(self) -> None:
-        balance = self._chain.web3.eth.get_balance(self._executor.deployer)
-        say(
-            f"Chain {self._chain.chain_id} ({self._config.name}), deployer "
-            f"{self._executor.deployer} with {balance / 10**18:.4f} of the chain's money"
-        )
-        addresses = self._runner.run(self._plan)
-        self._verify()
-        complete = self._book(addresses, complete=True)
-        if complete != self._old:
-            complete.save(self._path)
-        self._write_inputs(addresses)
-        self._conclude()
-
-    def preview(self) -> None:
-        """What a run would do, without doing it."""
-        pending = [one.title for one in self._plan.deployments() if not self._has_code(one.name)]
-        if not pending:
-            pending = [
-                step.title
-                for step in self._plan.steps
-                if isinstance(step, Send) and not self._runner.holds(step.done)
-            ]
-        else:
-            pending += [step.title for step in self._plan.steps if isinstance(step, Send)]
-        for title in pending:
-            say(f"  would {title}")
-        say(f"{len(pending)} transactions; nothing was sent: add --yes to send them.")
-
-    # ---- The address book ----
-
-    def _read_old(self) -> AddressBook | None:
-        if not self._path.is_file():
-            return None
-        return AddressBook.load(self._path, incomplete=True)
-
-    def _known(self) -> dict[str, str]:
-        """Recorded addresses. If this chain has no code at any of them, the book is of a chain that
-        is gone."""
-        if self._old is None:
-            return {}
-        contracts = self._old.contracts
-        if any(self._chain.code(address) for address in contracts.values()):
-            return dict(contracts)
-        say(f"{self._path} is of a chain that is gone: deploying anew")
-        self._old = None
-        return {}
-
-    def _book(self, addresses: Any, complete: bool) -> AddressBook:
-        block = self._old.block if self._old else self._executor.first_block
-        return make_book(
-            self._config,
-            addresses,
-            chain_id=self._chain.chain_id,
-            deployer=self._old.deployer if self._old else self._executor.deployer,
-            block=block or 0,
-            complete=complete,
-        )
-
-    def _save(self, addresses: Any) -> None:
-        self._book(addresses, complete=False).save(self._path)
-
-    def _has_code(self, name: str) -> bool:
-        address = self._runner.addresses.get(name)
-        return bool(address and self._chain.code(address))
-
-    # ---- Afterwards ----
-
-    def _verify(self) -> None:
-        """Read everything back."""
-        differences = self._runner.differences(self._plan)
-        if differences:
-            raise DeployError("the chain is not as configured:\n  " + "\n  ".join(differences))
-        checks = sum(1 for _ in self._plan.checks())
-        contracts = sum(1 for _ in self._plan.deployments())
-        say(f"Read back: code of {contracts} contracts, {checks} parameters as configured")
-
-    def _write_inputs(self, addresses: dict[str, str]) -> None:
-        folder = self._path.with_suffix("") / "verification"
-        deployer = self._executor.deployer
-        contracts = [
-            (
-                one.name,
-                addresses[one.name],
-                self._chain.artifacts[one.contract],
-                resolve(one.args, addresses, deployer),
-            )
-            for one in self._plan.deployments()
-        ]
-        write_inputs(folder, contracts)
-
-    def _report(self, title: str, changed: bool) -> None:
-        if changed:
-            address = self._runner.addresses.get(title.removeprefix("deploy "), "")
-            say(f"  {title} {address}".rstrip())
-
-    def _conclude(self) -> None:
-        if self._runner.changes == 0:
-            say(f"Nothing to do: {self._path} is deployed as configured.")
-            return
-        say(
-            f"{self._runner.changes} steps, {self._executor.gas_used:,} gas. "
-            f"Address book: {self._path}"
-        )

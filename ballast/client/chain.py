@@ -82,6 +82,10 @@ class Chain:
     def code(self, address: str) -> bytes:
         return bytes(self.web3.eth.get_code(to_checksum_address(address)))
 
+    def balance(self, address: str) -> int:
+        """What an address has of the chain's own money, in its smallest units."""
+        return int(self.web3.eth.get_balance(to_checksum_address(address)))
+
     def nonce(self, address: str) -> int:
         return int(self.web3.eth.get_transaction_count(to_checksum_address(address), "pending"))
 

@@ -55,6 +55,18 @@ class Exchange:
         """Cancel what the nonce's lane holds up to its sequence."""
         return self._chain.send(signer, self._call("cancel", bytes(account), nonce))
 
+    def cancel_many(self, signer: Signer, account: AccountId, nonces: Sequence[int]) -> Receipt:
+        """Cancel what each nonce's lane holds up to its sequence."""
+        return self._chain.send(signer, self._call("cancelMany", bytes(account), list(nonces)))
+
+    def recall(self, signer: Signer, account: AccountId, sequence: int) -> Receipt:
+        """Cancel every order below a sequence in recallable lanes."""
+        return self._chain.send(signer, self._call("recall", bytes(account), sequence))
+
+    def floor_of(self, account: AccountId) -> int:
+        """The least sequence that counts in recallable lanes."""
+        return int(self._chain.view(self._call("floorOf", bytes(account))))
+
     def lane(self, account: AccountId, lane: int) -> Lane:
         return Lane(*self._chain.view(self._call("lane", bytes(account), lane)))
 

@@ -24,11 +24,13 @@ from eth_utils.exceptions import ValidationError
 from ballast.client.book import AddressBook, BookError
 from ballast.client.signers import Signer
 from ballast.codec import AccountId, CodecError, Instrument
+from ballast.eip712 import ContractDomain
 from ballast.units import UnitsError, from_wad, to_wad
 
 LANE_BITS = 192
 SEQUENCE_BITS = 64
 MAX_LANE = 2**LANE_BITS - 1
+RECALLABLE = 1 << (LANE_BITS - 1)  # lanes from here on obey the account's floor
 MAX_SEQUENCE = 2**SEQUENCE_BITS - 1
 
 _TYPES = {
@@ -42,6 +44,7 @@ _TYPES = {
         {"name": "maxFee", "type": "uint256"},
         {"name": "minHealth", "type": "uint256"},
         {"name": "reduceOnly", "type": "bool"},
+        {"name": "postOnly", "type": "bool"},
     ]
 }
 _DURATION = re.compile(r"([0-9]{1,9})([smhd])")
@@ -53,20 +56,10 @@ class OrderError(ValueError):
     """An order, or a file of one, that means nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Domain:
+class Domain(ContractDomain):
     """The Exchange that an order is signed for."""
 
-    chain_id: int
-    contract: str
-
-    def as_dict(self) -> dict[str, object]:
-        return {
-            "name": "Ballast Exchange",
-            "version": "1",
-            "chainId": self.chain_id,
-            "verifyingContract": self.contract,
-        }
+    NAME = "Ballast Exchange"
 
 
 # ---- Lanes ------------------------------------------------------------------------------------
@@ -99,8 +92,13 @@ def split_nonce(nonce: int) -> tuple[int, int]:
 
 
 def random_lane() -> int:
-    """A lane that nobody uses, for an order that shall replace nothing."""
-    return secrets.randbits(LANE_BITS)
+    """A lane that nobody uses, for an order that shall replace nothing; not a recallable one."""
+    return secrets.randbits(LANE_BITS - 1)
+
+
+def is_recallable(lane: int) -> bool:
+    """Whether orders of the lane die below the account's floor."""
+    return lane >= RECALLABLE
 
 
 # ---- Orders -----------------------------------------------------------------------------------
@@ -119,6 +117,7 @@ class Order:
     max_fee: int
     min_health: int = 0
     reduce_only: bool = False
+    post_only: bool = False
 
     def as_tuple(self) -> tuple[object, ...]:
         """The fields in the order of the contract's struct."""
@@ -210,6 +209,7 @@ def order_to_json(signed: SignedOrder, domain: Domain, book: AddressBook) -> dic
         "maxFee": f"{from_wad(order.max_fee):f}",
         "minHealth": f"{from_wad(order.min_health):f}",
         "reduceOnly": order.reduce_only,
+        "postOnly": order.post_only,
         "signature": "0x" + signed.signature.hex(),
     }
 
@@ -228,6 +228,7 @@ _FILE_FIELDS = (
     "maxFee",
     "minHealth",
     "reduceOnly",
+    "postOnly",
     "signature",
 )
 
@@ -272,8 +273,6 @@ def _order(data: Mapping[str, Any], book: AddressBook) -> Order:
     side = data["side"]
     if side not in ("buy", "sell"):
         raise OrderError(f"side must be buy or sell, not {side!r}")
-    if not isinstance(data["reduceOnly"], bool):
-        raise OrderError(f"reduceOnly must be true or false, not {data['reduceOnly']!r}")
     size = _wad(data, "size")
     try:
         return Order(
@@ -285,7 +284,8 @@ def _order(data: Mapping[str, Any], book: AddressBook) -> Order:
             expiry=_time(data["expiry"]),
             max_fee=_wad(data, "maxFee"),
             min_health=_wad(data, "minHealth"),
-            reduce_only=data["reduceOnly"],
+            reduce_only=_flag(data, "reduceOnly"),
+            post_only=_flag(data, "postOnly"),
         )
     except CodecError as error:
         raise OrderError(f"account: {error}") from None
@@ -317,6 +317,13 @@ def _wad(data: Mapping[str, Any], key: str) -> int:
     if number < 0:
         raise OrderError(f"{key} must not be negative, but is {value}")
     return number
+
+
+def _flag(data: Mapping[str, Any], key: str) -> bool:
+    value = data[key]
+    if not isinstance(value, bool):
+        raise OrderError(f"{key} must be true or false, not {value!r}")
+    return value
 
 
 def _integer(data: Mapping[str, Any], key: str) -> int:

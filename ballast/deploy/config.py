@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any, cast
 
 import yaml
+from eth_utils.address import is_address
 
 from ballast.client.artifacts import ROOT
 from ballast.codec import Instrument
 from ballast.fields import FieldError, Fields
 from ballast.oracle.mirror import FeedConfig
 from ballast.oracle.sources import MAX_RATE, MIN_RATE, PythFeed
-from ballast.risk import rules
+from ballast.risk import governed, rules
 from ballast.units import UnitsError, to_units, to_wad
 
 CONFIGS = ROOT / "config"
@@ -30,6 +31,12 @@ MAX_AGE = 36 * 3600
 MAX_HEARTBEAT = 36 * 3600
 MAX_ID = 0xFFFF
 DEPLOYER = "deployer"
+MAX_DELAY = 30 * 24 * 3600  # of an Authority: longer ones would be a lock, not a delay
+
+PARAMETERS = "parameters"
+GUARDIAN = "guardian"
+OPERATIONS = "operations"
+ROLES = (PARAMETERS, GUARDIAN, OPERATIONS)
 
 CHAINLINK = "chainlink"
 QUORUM = "quorum"
@@ -189,6 +196,17 @@ class AccountConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class RoleConfig:
+    """Members of a role, addresses or "deployer"; what they do waits `delay` seconds, and who is
+    granted the role later waits `grant_delay`."""
+
+    name: str
+    members: tuple[str, ...]
+    delay: int
+    grant_delay: int
+
+
+@dataclass(frozen=True, slots=True)
 class NetworkConfig:
     """Everything that a deployment is made of. Collateral has the asset ids 1, 2, … in order."""
 
@@ -202,8 +220,16 @@ class NetworkConfig:
     quorum: QuorumConfig | None
     underlyings: tuple[UnderlyingConfig, ...]
     collateral: tuple[CollateralConfig, ...]
+    ramp_time: int = rules.RAMP_TIME
     rule: RuleConfig | None = None
     pyth: str | None = None
+    roles: tuple[RoleConfig, ...] = ()
+    target_admin_delay: int = 0
+
+    @property
+    def has_guardian(self) -> bool:
+        """Whether there is somebody who may stop things without a delay."""
+        return any(role.name == GUARDIAN for role in self.roles)
 
     def underlying(self, name: str) -> UnderlyingConfig:
         return next(one for one in self.underlyings if one.name == name)
@@ -254,7 +280,16 @@ _FEEDS: Mapping[str, dict[str, int]] = {
     },
 }
 _RULE = PerpRuleConfig(500, 1000, 0)
-# Bounds of the contract on every whole number of a feed.
+# Bounds of the contracts on every rate of an underlying and on every whole number of a feed.
+_RISK_BOUNDS = {
+    "perp_maintenance": (0, governed.MAX_PERP_INITIAL),
+    "perp_initial": (0, governed.MAX_PERP_INITIAL),
+    "short_option_maintenance": (0, governed.MAX_SHORT_OPTION_INITIAL),
+    "short_option_initial": (0, governed.MAX_SHORT_OPTION_INITIAL),
+    "roll_rate": (0, 10_000),
+    "roll_floor": (0, governed.MAX_ROLL_FLOOR),
+    "range_cap": (governed.MIN_RANGE_CAP, governed.MAX_RANGE_CAP),
+}
 _FEED_BOUNDS = {
     "min_sources": (1, 4),
     "max_age": (10, MAX_AGE),
@@ -303,7 +338,9 @@ def parse_config(data: Any, name: str) -> NetworkConfig:
         name=name,
         chain_id=top.integer("chain_id", least=1) if top.has("chain_id") else None,
         admin=_owner(roles, "admin"),
-        admin_delay=roles.integer("admin_delay", greatest=2**32 - 1, default=0),
+        admin_delay=roles.integer("admin_delay", greatest=MAX_DELAY, default=0),
+        target_admin_delay=roles.integer("target_admin_delay", greatest=MAX_DELAY, default=0),
+        roles=tuple(_role(name, roles.object(name)) for name in ROLES if roles.has(name)),
         fee_account=_account(top.optional("fee_account"), 1),
         insurance_account=_account(top.optional("insurance_account"), 2),
         cash=cash,
@@ -312,6 +349,10 @@ def parse_config(data: Any, name: str) -> NetworkConfig:
         underlyings=tuple(_underlying(n, f, quorum) for n, f in top.entries("underlyings")),
         collateral=tuple(_collateral(n, f) for n, f in top.entries("collateral")),
     )
+    if engines.has("joint_scenario"):
+        joint = engines.object("joint_scenario")
+        config = replace(config, ramp_time=_ramp_time(joint))
+        joint.finish()
     if engines.has("rule"):
         config = replace(config, rule=_rule(engines.object("rule"), config))
     roles.finish()
@@ -319,6 +360,22 @@ def parse_config(data: Any, name: str) -> NetworkConfig:
     top.finish()
     _check_whole(config)
     return config
+
+
+def _role(name: str, fields: Fields) -> RoleConfig:
+    """A guardian has no delay: what it may do only stops things."""
+    members = fields.texts("members")
+    different = len({member.lower() for member in members}) == len(members) > 0
+    if not different or not all(one == DEPLOYER or is_address(one) for one in members):
+        raise fields.refuse("members", f'different addresses or "{DEPLOYER}", at least one')
+    role = RoleConfig(
+        name=name,
+        members=tuple(members),
+        delay=0 if name == GUARDIAN else fields.integer("delay", greatest=MAX_DELAY, default=0),
+        grant_delay=fields.integer("grant_delay", greatest=MAX_DELAY, default=0),
+    )
+    fields.finish()
+    return role
 
 
 def _check_whole(config: NetworkConfig) -> None:
@@ -508,13 +565,13 @@ def _risk(fields: Fields, group: str) -> UnderlyingRisk:
     risk = UnderlyingRisk(
         kappa_quarters=fields.integer("kappa_quarters", 1, 4, standard.kappa_quarters),
         **{
-            name: fields.integer(name, 0, 10_000, getattr(standard, name))
-            for name in UnderlyingRisk.__slots__[1:]
+            name: fields.integer(name, *bounds, getattr(standard, name))
+            for name, bounds in _RISK_BOUNDS.items()
         },
     )
     fields.finish()
-    if not 1 <= risk.range_cap <= 6000:
-        raise fields.refuse("range_cap", "from 1 to 6000")
+    if risk.roll_floor > risk.roll_rate:
+        raise fields.refuse("roll_floor", f"at most roll_rate, {risk.roll_rate}")
     for rate in ("perp", "short_option"):
         low, high = getattr(risk, f"{rate}_maintenance"), getattr(risk, f"{rate}_initial")
         if high < low:
@@ -584,14 +641,18 @@ def _rule(fields: Fields, config: NetworkConfig) -> RuleConfig:
     if set(weights) != set(names):
         raise fields.refuse("collateral", f"weights of each of {', '.join(names) or 'nothing'}")
     rule = RuleConfig(
-        ramp_time=fields.integer(
-            "ramp_time", rules.MIN_RAMP_TIME, rules.MAX_RAMP_TIME, rules.RAMP_TIME
-        ),
+        ramp_time=_ramp_time(fields),
         perps=perps,
         weights={name: weights[name] for name in names},
     )
     fields.finish()
     return rule
+
+
+def _ramp_time(fields: Fields) -> int:
+    """Seconds that changes of an engine's parameters take."""
+    bounds = rules.MIN_RAMP_TIME, rules.MAX_RAMP_TIME
+    return fields.integer("ramp_time", *bounds, rules.RAMP_TIME)
 
 
 def _perp_rule(fields: Fields, standard: PerpRuleConfig) -> PerpRuleConfig:

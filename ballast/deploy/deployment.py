@@ -1,89 +1,161 @@
-"""From a configuration and addresses to the address book."""
+"""Deploys a network, finishes or checks its deployment, and keeps its address book."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
-from ballast.client.book import AddressBook, AssetEntry, UnderlyingEntry
-from ballast.codec import AccountId
-from ballast.deploy.config import (
-    CASH_FEED,
-    DEPLOYER,
-    AccountConfig,
-    NetworkConfig,
-    TokenConfig,
-    UnderlyingConfig,
-)
-from ballast.deploy.plan import aggregator_name, token_name
-
-
-def make_book(
-    config: NetworkConfig,
-    addresses: Mapping[str, str],
-    *,
-    chain_id: int,
-    deployer: str,
-    block: int,
-    complete: bool,
-) -> AddressBook:
-    """The address book of a deployment, finished or not."""
-    return AddressBook(
-        chain_id=chain_id,
-        network=config.name,
-        deployer=deployer,
-        block=block,
-        fee_account=_account(config.fee_account, deployer),
-        insurance_account=_account(config.insurance_account, deployer),
-        contracts=dict(addresses),
-        assets=_assets(config, addresses) if complete else {},
-        underlyings=_underlyings(config, addresses) if complete else {},
-        complete=complete,
-    )
+from ballast.client.book import AddressBook
+from ballast.client.chain import Chain
+from ballast.client.events import scan
+from ballast.client.signers import Signer
+from ballast.deploy.addresses import make_book
+from ballast.deploy.config import NetworkConfig
+from ballast.deploy.names import AUTHORITY, LENS
+from ballast.deploy.plan import Send, make_plan
+from ballast.deploy.roles import Powers
+from ballast.deploy.run import DeployError, Runner, resolve
+from ballast.deploy.verification import write_inputs
+from ballast.deploy.web3_executor import Web3Executor
 
 
-def _account(account: AccountConfig, deployer: str) -> str:
-    owner = deployer if account.owner == DEPLOYER else account.owner
-    return AccountId.make(owner, account.index).hex
+class Deployment:
+    """One run: what it does it says, what it made it writes down."""
 
+    def __init__(
+        self,
+        chain: Chain,
+        config: NetworkConfig,
+        signer: Signer,
+        path: Path,
+        *,
+        fresh: bool = False,
+        say: Callable[[str], None] = print,
+    ) -> None:
+        self._say = say
+        self._chain = chain
+        self._config = config
+        self._path = path
+        self._executor = Web3Executor(chain, signer)
+        self._plan = make_plan(config, has_lens=LENS in chain.artifacts)
+        self._old = None if fresh else self._read_old()
+        self._runner = Runner(self._executor, self._known(), self._report, self._save)
 
-def _assets(config: NetworkConfig, addresses: Mapping[str, str]) -> dict[str, AssetEntry]:
-    cash = _asset(config.cash, 0, CASH_FEED, addresses)
-    others = {
-        one.token.symbol: _asset(
-            one.token,
-            config.asset_id(one.token.symbol),
-            config.underlying(one.underlying).id,
-            addresses,
+    def run(self) -> None:
+        balance = self._chain.balance(self._executor.deployer)
+        self._say(
+            f"Chain {self._chain.chain_id} ({self._config.name}), deployer "
+            f"{self._executor.deployer} with {balance / 10**18:.4f} of the chain's money"
         )
-        for one in config.collateral
-    }
-    return {config.cash.symbol: cash, **others}
+        addresses = self._runner.run(self._plan)
+        self._verify()
+        self._verify_roles(addresses)
+        complete = self._book(addresses, complete=True)
+        if complete != self._old:
+            complete.save(self._path)
+        self._write_inputs(addresses)
+        self._conclude()
 
+    def preview(self) -> None:
+        """What a run would do, without doing it."""
+        pending = [one.title for one in self._plan.deployments() if not self._has_code(one.name)]
+        if not pending:
+            pending = [
+                step.title
+                for step in self._plan.steps
+                if isinstance(step, Send) and not self._runner.is_done(step)
+            ]
+        else:
+            pending += [step.title for step in self._plan.steps if isinstance(step, Send)]
+        for title in pending:
+            self._say(f"  would {title}")
+        self._say(f"{len(pending)} transactions; nothing was sent: add --yes to send them.")
 
-def _asset(
-    token: TokenConfig, identity: int, underlying: int, addresses: Mapping[str, str]
-) -> AssetEntry:
-    return AssetEntry(
-        id=identity,
-        token=token.address or addresses[token_name(token)],
-        decimals=token.decimals,
-        underlying=underlying,
-        test=token.address is None,
-    )
+    # ---- The address book ----
 
+    def _read_old(self) -> AddressBook | None:
+        if not self._path.is_file():
+            return None
+        return AddressBook.load(self._path, incomplete=True)
 
-def _underlyings(config: NetworkConfig, addresses: Mapping[str, str]) -> dict[str, UnderlyingEntry]:
-    return {one.name: _underlying(one, addresses) for one in config.underlyings}
+    def _known(self) -> dict[str, str]:
+        """Recorded addresses. If this chain has no code at any of them, the book is of a chain that
+        is gone."""
+        if self._old is None:
+            return {}
+        contracts = self._old.contracts
+        if any(self._chain.code(address) for address in contracts.values()):
+            return dict(contracts)
+        self._say(f"{self._path} is of a chain that is gone: deploying anew")
+        self._old = None
+        return {}
 
+    def _book(self, addresses: Any, complete: bool) -> AddressBook:
+        block = self._old.block if self._old else self._executor.first_block
+        return make_book(
+            self._config,
+            addresses,
+            chain_id=self._chain.chain_id,
+            deployer=self._old.deployer if self._old else self._executor.deployer,
+            block=block or 0,
+            complete=complete,
+        )
 
-def _underlying(one: UnderlyingConfig, addresses: Mapping[str, str]) -> UnderlyingEntry:
-    chainlink = one.chainlink
-    mock = chainlink is not None and chainlink.address is None
-    address = chainlink.address if chainlink else None
-    return UnderlyingEntry(
-        id=one.id,
-        sources=list(one.sources),
-        market=one.market is not None,
-        aggregator=addresses[aggregator_name(one)] if mock else address,
-        mock=mock,
-    )
+    def _save(self, addresses: Any) -> None:
+        self._book(addresses, complete=False).save(self._path)
+
+    def _has_code(self, name: str) -> bool:
+        address = self._runner.addresses.get(name)
+        return bool(address and self._chain.code(address))
+
+    # ---- Afterwards ----
+
+    def _verify(self) -> None:
+        """Read everything back."""
+        differences = self._runner.differences(self._plan)
+        if differences:
+            raise DeployError("the chain is not as configured:\n  " + "\n  ".join(differences))
+        checks = sum(1 for _ in self._plan.checks())
+        contracts = sum(1 for _ in self._plan.deployments())
+        self._say(f"Read back: code of {contracts} contracts, {checks} parameters as configured")
+
+    def _verify_roles(self, addresses: dict[str, str]) -> None:
+        """Nobody may do anything that the configuration does not say."""
+        first = self._old.block if self._old else self._executor.first_block
+        events = scan(self._chain, AUTHORITY, addresses[AUTHORITY], first or 0)
+        powers = Powers.read((event.name, event.args) for event in events)
+        deployer = self._old.deployer if self._old else self._executor.deployer
+        differences = powers.differences(Powers.expected(self._config, addresses, deployer))
+        if differences:
+            raise DeployError("the roles are not as configured:\n  " + "\n  ".join(differences))
+        for line in powers.lines(self._config):
+            self._say(f"  {line}")
+
+    def _write_inputs(self, addresses: dict[str, str]) -> None:
+        folder = self._path.with_suffix("") / "verification"
+        deployer = self._executor.deployer
+        contracts = [
+            (
+                one.name,
+                addresses[one.name],
+                self._chain.artifacts[one.contract],
+                resolve(one.args, addresses, deployer),
+            )
+            for one in self._plan.deployments()
+        ]
+        write_inputs(folder, contracts)
+
+    def _report(self, title: str, changed: bool) -> None:
+        if changed:
+            address = self._runner.addresses.get(title.removeprefix("deploy "), "")
+            self._say(f"  {title} {address}".rstrip())
+
+    def _conclude(self) -> None:
+        if self._runner.changes == 0:
+            self._say(f"Nothing to do: {self._path} is deployed as configured.")
+            return
+        self._say(
+            f"{self._runner.changes} steps, {self._executor.gas_used:,} gas. "
+            f"Address book: {self._path}"
+        )

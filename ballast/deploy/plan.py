@@ -15,32 +15,36 @@ from ballast.deploy.config import (
     CASH_FEED,
     CHAINLINK,
     DEPLOYER,
+    GUARDIAN,
     PYTH,
     QUORUM,
     SHARE_RATE,
     AccountConfig,
     CollateralConfig,
     NetworkConfig,
+    RoleConfig,
     TokenConfig,
     UnderlyingConfig,
 )
+from ballast.deploy.names import (
+    AUTHORITY,
+    CHAINLINK_SOURCE,
+    CLEARINGHOUSE,
+    EXCHANGE,
+    JOINT_ENGINE,
+    LENS,
+    LIQUIDATOR,
+    ORACLE,
+    PYTH_SOURCE,
+    QUORUM_SOURCE,
+    RULE_ENGINE,
+    SHARE_RATE_SOURCE,
+)
+from ballast.deploy.roles import ADMIN_ROLE, FUNCTIONS, ROLE_IDS, selector
 
-ADMIN_ROLE = 0
 ENGINE = 0
 RULE_ENGINE_ID = 1
 
-AUTHORITY = "Authority"
-ORACLE = "OracleAdapter"
-CLEARINGHOUSE = "Clearinghouse"
-EXCHANGE = "Exchange"
-LIQUIDATOR = "Liquidator"
-JOINT_ENGINE = "JointScenarioEngine"
-RULE_ENGINE = "RuleEngine"
-LENS = "Lens"
-CHAINLINK_SOURCE = "ChainlinkSource"
-QUORUM_SOURCE = "QuorumSource"
-PYTH_SOURCE = "PythSource"
-SHARE_RATE_SOURCE = "ShareRateSource"
 SOURCE_CONTRACTS = {
     CHAINLINK: CHAINLINK_SOURCE,
     QUORUM: QUORUM_SOURCE,
@@ -130,15 +134,21 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Calls a contract unless `done` holds; `hint` says what to do if it does not even then."""
+    """Calls a contract unless all of `done` holds; `hint` says what to do if it does not even
+    then."""
 
     title: str
     target: Ref
     contract: str
     function: str
     args: tuple[Any, ...]
-    done: Check
+    done: Check | tuple[Check, ...]
     hint: str = ""
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """Everything that holds once it was done."""
+        return (self.done,) if isinstance(self.done, Check) else self.done
 
 
 Step = Deploy | Group | Send
@@ -164,7 +174,8 @@ class Plan:
                 yield f"{one.name}.{check.view.function}", check
         for step in self.steps:
             if isinstance(step, Send):
-                yield step.title, step.done
+                for check in step.checks:
+                    yield step.title, check
 
 
 # ---- The plan of a network --------------------------------------------------------------------
@@ -172,25 +183,24 @@ class Plan:
 
 def make_plan(config: NetworkConfig, has_lens: bool = True) -> Plan:
     """The steps that make a network what its configuration says."""
-    return Plan(
-        (
-            Deploy(AUTHORITY, AUTHORITY, (Deployer(),)),
-            *_tokens(config),
-            *_aggregators(config),
-            _core(config),
-            *_peripherals(config, has_lens),
-            *_feeds(config),
-            *_refreshes(config),
-            *_assets(config),
-            *_risk(config),
-            *_rules(config),
-            *_engines(config),
-            *_caps(config),
-            *_markets(config),
-            *_fees(config),
-            *_roles(config),
-        )
+    steps: tuple[Step, ...] = (
+        Deploy(AUTHORITY, AUTHORITY, (Deployer(),)),
+        *_tokens(config),
+        *_aggregators(config),
+        _core(config),
+        *_peripherals(config, has_lens),
+        *_feeds(config),
+        *_refreshes(config),
+        *_assets(config),
+        *_risk(config),
+        *_rules(config),
+        *_engines(config),
+        *_caps(config),
+        *_markets(config),
+        *_fees(config),
     )
+    deployed = {one.name for one in Plan(steps).deployments()}
+    return Plan((*steps, *_roles(config, deployed)))
 
 
 def token_name(token: TokenConfig) -> str:
@@ -484,6 +494,14 @@ def _markets(config: NetworkConfig) -> Iterator[Step]:
 
 
 def _risk(config: NetworkConfig) -> Iterator[Step]:
+    yield Send(
+        title=f"time of ramps of {JOINT_ENGINE}",
+        target=Ref(JOINT_ENGINE),
+        contract=JOINT_ENGINE,
+        function="setRampTime",
+        args=(config.ramp_time,),
+        done=_joint("rampTime", expected=config.ramp_time),
+    )
     for one in config.underlyings:
         if config.needs_risk(one):
             yield _underlying_risk(one)
@@ -498,10 +516,8 @@ def _underlying_risk(one: UnderlyingConfig) -> Send:
         target=Ref(JOINT_ENGINE),
         contract=JOINT_ENGINE,
         function="setUnderlying",
-        args=(one.id, (*values, 0)),
-        done=Check(
-            View(Ref(JOINT_ENGINE), JOINT_ENGINE, "underlyingRisk", (one.id,)), (*values, ANY)
-        ),
+        args=(one.id, values),
+        done=_joint("underlyingRamp", one.id, expected=(ANY, values, ANY, ANY)),
     )
 
 
@@ -515,11 +531,15 @@ def _asset_risk(config: NetworkConfig, one: CollateralConfig) -> Send:
         contract=JOINT_ENGINE,
         function="setAsset",
         args=(identity, *haircuts),
-        done=Check(
-            View(Ref(JOINT_ENGINE), JOINT_ENGINE, "assetRisk", (identity,)),
-            (feed, one.token.decimals, *haircuts, True),
+        done=(
+            _joint("assetRisk", identity, expected=(feed, one.token.decimals, ANY, ANY)),
+            _joint("assetRamp", identity, expected=(ANY, ANY, *haircuts, ANY, ANY)),
         ),
     )
+
+
+def _joint(function: str, *args: Any, expected: Any) -> Check:
+    return Check(View(Ref(JOINT_ENGINE), JOINT_ENGINE, function, args), expected)
 
 
 def _rules(config: NetworkConfig) -> Iterator[Step]:
@@ -565,27 +585,96 @@ def _fees(config: NetworkConfig) -> Iterator[Step]:
         )
 
 
-def _roles(config: NetworkConfig) -> Iterator[Step]:
-    """Hands the authority over, last of all."""
+def _roles(config: NetworkConfig, deployed: set[str]) -> Iterator[Step]:
+    """Hands the authority over, last of all: functions to roles, roles to members, and then the
+    admin's own."""
+    restricted = {contract for functions in FUNCTIONS.values() for contract in functions}
+    for role in config.roles:
+        yield from _role(config, role, deployed)
+    if config.target_admin_delay:
+        for target in sorted(restricted & deployed):
+            yield _authority(
+                f"delay of a change of roles at {target}",
+                ("setTargetAdminDelay", Ref(target), config.target_admin_delay),
+                ("getTargetAdminDelay", Ref(target)),
+                config.target_admin_delay,
+            )
     if config.admin == DEPLOYER:
         return
-    yield Send(
-        title=f"admin {config.admin}",
-        target=Ref(AUTHORITY),
-        contract=AUTHORITY,
-        function="grantRole",
-        args=(ADMIN_ROLE, config.admin, config.admin_delay),
-        done=_has_role(config.admin, (True, config.admin_delay)),
-    )
-    yield Send(
-        title="the deployer gives up the admin role",
-        target=Ref(AUTHORITY),
-        contract=AUTHORITY,
-        function="renounceRole",
-        args=(ADMIN_ROLE, Deployer()),
-        done=_has_role(Deployer(), (False, ANY)),
+    yield _grant(ADMIN_ROLE, "admin", config.admin, config.admin_delay)
+    yield _authority(
+        "the deployer gives up the admin role",
+        ("renounceRole", ADMIN_ROLE, Deployer()),
+        ("hasRole", ADMIN_ROLE, Deployer()),
+        (False, ANY),
     )
 
 
-def _has_role(who: Any, expected: Any) -> Check:
-    return Check(View(Ref(AUTHORITY), AUTHORITY, "hasRole", (ADMIN_ROLE, who)), expected)
+def _role(config: NetworkConfig, role: RoleConfig, deployed: set[str]) -> Iterator[Step]:
+    number = ROLE_IDS[role.name]
+    for contract, functions in FUNCTIONS[role.name].items():
+        if contract in deployed:
+            yield _assignment(role.name, contract, functions)
+    if role.name != GUARDIAN and config.has_guardian:
+        guardian = ROLE_IDS[GUARDIAN]
+        yield _authority(
+            f"the guardian may cancel what {role.name} schedules",
+            ("setRoleGuardian", number, guardian),
+            ("getRoleGuardian", number),
+            guardian,
+        )
+    for member in role.members:
+        who = Deployer() if member == DEPLOYER else member
+        yield _grant(number, role.name, who, role.delay)
+    if role.grant_delay:
+        yield _authority(
+            f"delay of grants of {role.name}",
+            ("setGrantDelay", number, role.grant_delay),
+            ("getRoleGrantDelay", number),
+            role.grant_delay,
+        )
+
+
+def _assignment(role: str, contract: str, functions: tuple[str, ...]) -> Send:
+    """Lets a role call functions of a contract."""
+    number = ROLE_IDS[role]
+    selectors = [selector(contract, function) for function in functions]
+    return Send(
+        title=f"{role} calls {', '.join(functions)} of {contract}",
+        target=Ref(AUTHORITY),
+        contract=AUTHORITY,
+        function="setTargetFunctionRole",
+        args=(Ref(contract), selectors, number),
+        done=tuple(
+            Check(
+                View(Ref(AUTHORITY), AUTHORITY, "getTargetFunctionRole", (Ref(contract), one)),
+                number,
+            )
+            for one in selectors
+        ),
+    )
+
+
+def _grant(role: int, name: str, member: Any, delay: int) -> Send:
+    return _authority(
+        f"{name} {'of the deployer' if isinstance(member, Deployer) else member}",
+        ("grantRole", role, member, delay),
+        ("hasRole", role, member),
+        (True, delay),
+        hint=f"the grant of {name} counts once the delay of its grants is over: run this again",
+    )
+
+
+def _authority(
+    title: str, call: tuple[Any, ...], view: tuple[Any, ...], expected: Any, hint: str = ""
+) -> Send:
+    """Calls the Authority; `call` and `view` are a function and its values."""
+    return Send(
+        title=title,
+        target=Ref(AUTHORITY),
+        contract=AUTHORITY,
+        function=call[0],
+        args=call[1:],
+        done=Check(View(Ref(AUTHORITY), AUTHORITY, view[0], view[1:]), expected),
+        hint=hint,
+    )

@@ -190,7 +190,7 @@ class Runner:
             raise DeployError(f"{step.title}: {error}") from None
 
     def _send(self, step: Send) -> None:
-        if self.holds(step.done):
+        if self.is_done(step):
             self._report(step.title, False)
             return
         target = self.addresses[step.target.name]
@@ -199,9 +199,10 @@ class Runner:
             self._executor.send(step.contract, target, step.function, args)
         except Refused as error:
             raise DeployError(f"{step.title}: {error}") from None
-        if not self.holds(step.done):
-            found = self.answer(step.done.view)
-            raise DeployError(step.hint or f"{step.title}: {step.done.view.function} is {found}")
+        for check in step.checks:
+            if not self.holds(check):
+                found = self.answer(check.view)
+                raise DeployError(step.hint or f"{step.title}: {check.view.function} is {found}")
         self._changed(step.title)
 
     def _changed(self, title: str) -> None:
@@ -219,6 +220,9 @@ class Runner:
             return self._executor.view(view.contract, target, view.function, args)
         except Refused as error:
             return error
+
+    def is_done(self, step: Send) -> bool:
+        return all(self.holds(check) for check in step.checks)
 
     def holds(self, check: Check) -> bool:
         found = self.answer(check.view)

@@ -13,6 +13,7 @@ from ballast.units import WAD, mul_ceil
 
 MAX_FEE = WAD // 1000
 MAX_SEQUENCE = 2**64 - 1
+RECALLABLE = 1 << 255  # the highest bit of a nonce: the account's floor applies
 CANCELLED = 2**128 - 1  # nothing is left of a sequence that is filled to the brim
 
 
@@ -29,6 +30,7 @@ class Order:
     max_fee: int = MAX_FEE
     min_health: int = 0
     reduce_only: bool = False
+    post_only: bool = False
 
     @property
     def lane(self) -> int:
@@ -77,6 +79,27 @@ class Exchange:
         require(held.sequence <= sequence, superseded, account.value, nonce, held.sequence)
         self.state.lanes[account, lane] = Lane(sequence, CANCELLED)
 
+    @atomic
+    def cancel_many(self, caller: str, account: AccountId, nonces: Sequence[int]) -> None:
+        """Cancel by nonce; lanes that hold a higher sequence are left as they are."""
+        require(owns(account, caller), "Exchange_NotOwner", account.value, caller.lower())
+        for nonce in nonces:
+            lane, sequence = nonce >> 64, nonce & MAX_SEQUENCE
+            if self.lane(account, lane).sequence <= sequence:
+                self.state.lanes[account, lane] = Lane(sequence, CANCELLED)
+
+    @atomic
+    def recall(self, caller: str, account: AccountId, sequence: int) -> None:
+        """Cancel every order below a sequence in recallable lanes."""
+        require(owns(account, caller), "Exchange_NotOwner", account.value, caller.lower())
+        old = self.floor_of(account)
+        require(sequence > old, "Exchange_FloorNotRaised", account.value, old, sequence)
+        self.state.floors[account] = sequence
+
+    def floor_of(self, account: AccountId) -> int:
+        """The least sequence that counts in recallable lanes."""
+        return self.state.floors.get(account, 0)
+
     def lane(self, account: AccountId, lane: int) -> Lane:
         """What a lane holds."""
         return self.state.lanes.get((account, lane), Lane())
@@ -86,7 +109,7 @@ class Exchange:
         self, taker: SignedOrder, makers: Sequence[SignedOrder], sizes: Sequence[int]
     ) -> None:
         """Fill a taker's order against makers' orders, each at the maker's price."""
-        self.check_lengths(makers, sizes)
+        self.check_before_refresh(taker, makers, sizes)
         rates = self._fees_within(taker.order, makers)
         fills = []
         for index, (maker, size) in enumerate(zip(makers, sizes, strict=True)):
@@ -102,10 +125,14 @@ class Exchange:
         house.apply_trade(house.addresses.exchange, trade)
 
     @staticmethod
-    def check_lengths(makers: Sequence[SignedOrder], sizes: Sequence[int]) -> None:
-        """There is a maker, and one size for each: checked before prices are refreshed."""
+    def check_before_refresh(
+        taker: SignedOrder, makers: Sequence[SignedOrder], sizes: Sequence[int]
+    ) -> None:
+        """There is a maker, one size for each, and a taker that may take."""
         matches = len(makers) == len(sizes) != 0
         require(matches, "Exchange_LengthMismatch", len(makers), len(sizes))
+        order, error = taker.order, "Exchange_PostOnlyTaker"
+        require(not order.post_only, error, order.account.value, order.nonce)
 
     def _fees_within(self, taker: Order, makers: Sequence[SignedOrder]) -> tuple[int, int]:
         maker_fee, taker_fee = self.state.fees.get(taker.instrument, (0, 0))
@@ -124,6 +151,10 @@ class Exchange:
         valid = signed.signer is None or owns(order.account, signed.signer)
         require(valid, "Exchange_InvalidSignature", account, (signed.signer or "").lower())
         held = self.lane(order.account, order.lane)
+        if order.nonce & RECALLABLE:
+            floor = self.floor_of(order.account)
+            recalled = order.sequence < floor
+            require(not recalled, "Exchange_OrderRecalled", account, order.nonce, floor)
         superseded = "Exchange_OrderSuperseded"
         alive = order.sequence >= held.sequence
         require(alive, superseded, account, order.nonce, held.sequence)

@@ -228,13 +228,16 @@ class Replay(Ledger):
         lane = (_account(args["account"]), args["nonce"] >> 64)
         self.state.lanes[lane] = Lane(args["nonce"] & MAX_SEQUENCE, CANCELLED)
 
+    def _on_OrdersRecalled(self, args: Mapping[str, Any]) -> None:  # noqa: N802
+        self.state.floors[_account(args["account"])] = args["sequence"]
+
     def _on_FeesSet(self, args: Mapping[str, Any]) -> None:  # noqa: N802
         self.state.fees[args["instrument"]] = (args["makerFee"], args["takerFee"])
 
 
 def differences(replayed: State, state: State) -> list[str]:
     """What two states disagree on, but for checks passed and token balances."""
-    names = ("interest", "totals", "reserve", "assets", "markets", "lanes", "fees")
+    names = ("interest", "totals", "reserve", "assets", "markets", "lanes", "floors", "fees")
     found = [name for name in names if getattr(replayed, name) != getattr(state, name)]
     for account in replayed.accounts.keys() | state.accounts.keys():
         one = replace(replayed.account(account), checked_at=0)

@@ -47,6 +47,7 @@ class State:
     assets: list[Asset] = field(default_factory=list)
     markets: dict[int, Market] = field(default_factory=dict)
     lanes: dict[tuple[AccountId, int], Lane] = field(default_factory=dict)
+    floors: dict[AccountId, int] = field(default_factory=dict)
     fees: dict[int, tuple[int, int]] = field(default_factory=dict)
     balances: dict[tuple[str, str], int] = field(default_factory=dict)
 

@@ -105,7 +105,7 @@ class System:
     ) -> None:
         """Refresh prices and settle orders, in one transaction."""
         with self._transaction():
-            self.exchange.check_lengths(makers, sizes)
+            self.exchange.check_before_refresh(taker, makers, sizes)
             self.refresh(updates)
             self.exchange.settle(taker, makers, sizes)
 

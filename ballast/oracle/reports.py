@@ -9,6 +9,8 @@ from eth_account import Account
 from eth_account.messages import SignableMessage, encode_typed_data
 from eth_utils.address import to_checksum_address
 
+from ballast.eip712 import ContractDomain
+
 REPORT_SIZE = 132
 
 _TYPES = {
@@ -27,20 +29,10 @@ class ReportError(ValueError):
     """Reports that the chain would refuse."""
 
 
-@dataclass(frozen=True, slots=True)
-class Domain:
+class Domain(ContractDomain):
     """The QuorumSource that reports are signed for."""
 
-    chain_id: int
-    contract: str
-
-    def as_dict(self) -> dict[str, object]:
-        return {
-            "name": "Ballast QuorumSource",
-            "version": "1",
-            "chainId": self.chain_id,
-            "verifyingContract": self.contract,
-        }
+    NAME = "Ballast QuorumSource"
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,6 @@ class UnderlyingRisk:
     roll_rate: int = 0
     roll_floor: int = 0
     range_cap: int = 6000
-    haircut_max: int = 0
 
     def as_tuple(self) -> tuple[int, ...]:
         """The struct as the contract takes it."""
@@ -35,6 +34,15 @@ class AssetRisk:
     decimals: int
     haircut: int
     extra_haircut: int
+
+    @property
+    def total(self) -> int:
+        """h + δh."""
+        return self.haircut + self.extra_haircut
+
+    def as_tuple(self) -> tuple[int, ...]:
+        """The struct as the contract answers it."""
+        return self.underlying, self.decimals, self.haircut, self.extra_haircut
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,7 @@ class Rules:
     perps: dict[int, PerpRule] = field(default_factory=dict)
     assets: dict[int, AssetRule] = field(default_factory=dict)
     ramp_time: int = RAMP_TIME
+    selectable: bool = False
 
     def perp(self, underlying: int) -> PerpRule:
         """Rates of a perpetual; refused if they were never set."""
@@ -70,7 +71,7 @@ class Rules:
         """Set the time that changes take from now on."""
         bounds = MIN_RAMP_TIME, MAX_RAMP_TIME
         inside = MIN_RAMP_TIME <= seconds <= MAX_RAMP_TIME
-        require(inside, "RuleParameters_RampTimeOutOfBounds", seconds, *bounds)
+        require(inside, "RampTime_OutOfBounds", seconds, *bounds)
         self.ramp_time = seconds
 
     def set_perp(
@@ -103,13 +104,14 @@ class Rules:
         decimals: int,
         now: int,
     ) -> None:
-        """Set the weights of a collateral asset, 1e-4."""
+        """Set the weights of a collateral asset. A new one of an engine in use begins at 0."""
         weights = maintenance, initial
         inside = maintenance <= MAX_WEIGHT_MAINTENANCE and initial <= MAX_WEIGHT_INITIAL
         inside = inside and initial <= maintenance
         require(inside, "RuleParameters_WeightsOutOfBounds", *weights)
         old = self.assets.get(asset)
-        before = (old.maintenance, old.initial) if old else None
+        nothing = (Ramp.level(0), Ramp.level(0)) if self.selectable else None
+        before = (old.maintenance, old.initial) if old else nothing
         pair = self._moved(before, weights, now, up=True)
         self.assets[asset] = AssetRule(*pair, underlying, decimals)
 

@@ -7,14 +7,15 @@ import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 import {Fill, IClearinghouse, Trade} from "../interfaces/IClearinghouse.sol";
 import {IExchange, Order, SignedOrder} from "../interfaces/IExchange.sol";
 import {IOracleAdapter, PriceUpdate} from "../interfaces/IOracleAdapter.sol";
+import {AccountId} from "../types/AccountId.sol";
 import {Instrument} from "../types/Position.sol";
 import {Orders} from "./Orders.sol";
 
 /// @title Ballast's Exchange: settles signed orders, with nobody's permission
 /// @notice One taker against any number of makers in one instrument, each fill at its maker's price. Whoever submits
 /// chooses only among what both sides signed.
-/// @dev Storage: lanes (in Orders) and one word of fees an instrument. Holds no money; the Clearinghouse checks
-/// margins. How to stop it: market and asset caps in the Clearinghouse stop growth; reductions always settle.
+/// @dev Storage: lanes and floors (in Orders) and one word of fees an instrument. Holds no money; the Clearinghouse
+/// checks margins. How to stop it: market and asset caps in the Clearinghouse stop growth; reductions always settle.
 contract Exchange is Orders, AccessManaged {
     struct FeeRates {
         uint64 maker;
@@ -40,6 +41,8 @@ contract Exchange is Orders, AccessManaged {
     error Exchange_SameSide(int256 takerSize, int256 makerSize);
     /// @dev Thrown when the maker's price is worse than the taker's limit.
     error Exchange_PricesDoNotCross(uint256 takerLimit, uint256 makerPrice);
+    /// @dev Thrown when the taker's order may only be a maker's.
+    error Exchange_PostOnlyTaker(AccountId account, uint256 nonce);
     /// @dev Thrown when the fee is over what the order allows.
     error Exchange_FeeAboveMaximum(uint256 fee, uint256 maximum);
     /// @dev Thrown when a fee is set over its bound.
@@ -76,6 +79,7 @@ contract Exchange is Orders, AccessManaged {
         if (makers.length == 0 || makers.length != sizes.length) {
             revert Exchange_LengthMismatch(makers.length, sizes.length);
         }
+        if (taker.order.postOnly) revert Exchange_PostOnlyTaker(taker.order.account, taker.order.nonce);
         if (updates.length != 0) ORACLE.refresh(updates);
         FeeRates memory rates = _feesWithin(taker.order, makers);
         Fill[] memory fills = new Fill[](makers.length);

@@ -9,6 +9,8 @@ import {Snapshot} from "../types/Snapshot.sol";
 contract MockPriceBoard {
     mapping(uint16 underlying => Snapshot) public snapshot;
     mapping(uint16 underlying => uint256) public premiumClampBps;
+    mapping(uint8 id => address) public engine;
+    uint256 public engineCount;
     mapping(uint16 underlying => uint256) private _openInterest;
     mapping(uint16 underlying => bool) private _listed;
     mapping(uint16 id => Asset) private _assets;
@@ -35,6 +37,12 @@ contract MockPriceBoard {
 
     function asset(uint16 id) external view returns (Asset memory) {
         return _assets[id];
+    }
+
+    /// @dev The engines that accounts may select: the one that was named, or none.
+    function setEngine(address engine_) external {
+        engine[0] = engine_;
+        engineCount = 1;
     }
 
     /// @dev Funding, its rate and the cap are not what an engine asks for.

@@ -11,6 +11,7 @@ import {ASSESS_ALL, LiquidationTerms, Margin} from "../types/Margin.sol";
 import {KIND_COLLATERAL, KIND_OPTION, KIND_PERP, Position} from "../types/Position.sol";
 import {Snapshot} from "../types/Snapshot.sol";
 import {Exposure, ExposureLib} from "./Exposure.sol";
+import {RampTime} from "./RampTime.sol";
 import {RiskParameters} from "./RiskParameters.sol";
 import {AssetWord, UnderlyingWord} from "./RiskWords.sol";
 import {Scenarios} from "./Scenarios.sol";
@@ -73,7 +74,7 @@ contract JointScenarioEngine is IRiskEngine, RiskParameters {
 
     constructor(address authority, IClearinghouse clearinghouse, IOracleAdapter oracle)
         AccessManaged(authority)
-        RiskParameters(clearinghouse)
+        RampTime(clearinghouse)
     {
         ORACLE = oracle;
     }

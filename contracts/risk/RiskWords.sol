@@ -1,17 +1,66 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
+import {AssetRisk} from "./RiskParameters.sol";
+
 /// @notice Risk parameters of an underlying as they lie in storage: the struct `UnderlyingRisk` in one word, first
 /// field lowest. Reading a field from the word costs a shift; decoding the struct would cost ten memory writes.
 type UnderlyingWord is uint256;
 
-/// @notice Risk parameters of an asset as they lie in storage: the struct `AssetRisk` in one word.
+/// @notice Risk parameters of an asset: the struct `AssetRisk` in the low 56 bits, first field lowest, and above them one
+/// bit that says that they were ever set.
 type AssetWord is uint256;
 
 using RiskWords for UnderlyingWord global;
+using {sameUnderlyingWord as ==} for UnderlyingWord global;
 using RiskWords for AssetWord global;
 
+function sameUnderlyingWord(UnderlyingWord a, UnderlyingWord b) pure returns (bool) {
+    return UnderlyingWord.unwrap(a) == UnderlyingWord.unwrap(b);
+}
+
 library RiskWords {
+    uint256 private constant KNOWN = 1 << 56;
+    uint256 private constant KAPPA_BITS = 8;
+    uint256 private constant RATE_BITS = 16;
+
+    /// @notice The weighted mean of every field of two words, rounded down: all that an underlying's word holds is κ in
+    /// its low byte and rates of 16 bits above.
+    /// @dev A weight is a number of seconds under 2^32: nothing overflows.
+    function mean(UnderlyingWord a, uint256 weightA, UnderlyingWord b, uint256 weightB)
+        internal
+        pure
+        returns (UnderlyingWord)
+    {
+        (uint256 x, uint256 y) = (UnderlyingWord.unwrap(a), UnderlyingWord.unwrap(b));
+        unchecked {
+            uint256 word = (uint8(x) * weightA + uint8(y) * weightB) / (weightA + weightB);
+            for (uint256 shift = KAPPA_BITS; shift < 256 - RATE_BITS; shift += RATE_BITS) {
+                uint256 sum = uint16(x >> shift) * weightA + uint16(y >> shift) * weightB;
+                word |= sum / (weightA + weightB) << shift;
+            }
+            return UnderlyingWord.wrap(word);
+        }
+    }
+
+    /// @notice The parameters of an asset as its word, which says that they were set.
+    function pack(AssetRisk memory risk) internal pure returns (AssetWord) {
+        return AssetWord.wrap(
+            KNOWN | (uint256(risk.extraHaircut) << 40) | (uint256(risk.haircut) << 24)
+                | (uint256(risk.decimals) << 16) | risk.underlying
+        );
+    }
+
+    /// @notice The parameters of an asset from its word.
+    function unpack(AssetWord self) internal pure returns (AssetRisk memory) {
+        return AssetRisk({
+            underlying: self.underlying(),
+            decimals: uint8(AssetWord.unwrap(self) >> 16),
+            haircut: uint16(self.haircut()),
+            extraHaircut: uint16(AssetWord.unwrap(self) >> 40)
+        });
+    }
+
     /// @notice κ × 4; zero if the parameters were never set.
     function kappaQuarters(UnderlyingWord self) internal pure returns (uint256) {
         return uint8(UnderlyingWord.unwrap(self));

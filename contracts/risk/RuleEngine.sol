@@ -11,6 +11,7 @@ import {Ramp} from "../math/Ramp.sol";
 import {ASSESS_ALL, LiquidationTerms, Margin} from "../types/Margin.sol";
 import {KIND_COLLATERAL, KIND_OPTION, KIND_PERP, Position} from "../types/Position.sol";
 import {Snapshot} from "../types/Snapshot.sol";
+import {RampTime} from "./RampTime.sol";
 import {RuleParameters} from "./RuleParameters.sol";
 import {Staleness} from "./Staleness.sol";
 
@@ -62,7 +63,7 @@ contract RuleEngine is IRiskEngine, RuleParameters {
 
     constructor(address authority, IClearinghouse clearinghouse, IOracleAdapter oracle)
         AccessManaged(authority)
-        RuleParameters(clearinghouse)
+        RampTime(clearinghouse)
     {
         ORACLE = oracle;
     }

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
-
-import {Asset, IClearinghouse} from "../interfaces/IClearinghouse.sol";
+import {Asset} from "../interfaces/IClearinghouse.sol";
 import {IFeedRegistry} from "../interfaces/IFeedRegistry.sol";
 import {Ramp, RampLib} from "../math/Ramp.sol";
+import {RampTime} from "./RampTime.sol";
 
 /// @notice What a perpetual requires, one word.
 /// @param maintenance Part of |size| × mark required in MM.
@@ -32,32 +31,23 @@ struct AssetRule {
 }
 
 /// @title Governed parameters of the rule engine, each with its bound (specification §6.9)
-/// @dev Storage: one word a perpetual, one word an asset, and the time that changes take. The first rates of an
-/// instrument hold at once, for nobody rests on them yet; later ones are reached linearly, in either direction, so that
-/// nobody is liquidated overnight. Both rates of an instrument move together: those for MM never pass those for IM.
-abstract contract RuleParameters is AccessManaged {
+/// @dev Storage: one word a perpetual, one word an asset. The first rates of an instrument hold at once, for nobody rests
+/// on them yet, but an asset that comes once accounts can select the engine begins by lending nothing; later ones are
+/// reached linearly, in either direction, so that nobody is liquidated overnight. Both rates of an instrument move
+/// together: those for MM never pass those for IM.
+abstract contract RuleParameters is RampTime {
     uint256 private constant ONE = 1e4;
-
-    /// @dev A day is long enough for an owner to see a change and to act on it; a month, short enough to matter.
-    uint256 private constant MIN_RAMP_TIME = 1 days;
-    uint256 private constant MAX_RAMP_TIME = 30 days;
 
     /// @dev No collateral lends its last twentieth, with which a liquidation has to work; and five points more lie
     /// between borrowing all that is lent and being liquidated.
     uint256 private constant MAX_WEIGHT_MAINTENANCE = 9500;
     uint256 private constant MAX_WEIGHT_INITIAL = 9000;
 
-    IClearinghouse public immutable CLEARINGHOUSE;
-
-    /// @notice Seconds in which a change of rates or weights takes effect.
-    uint32 public rampTime = 3 days;
-
     mapping(uint16 underlying => PerpRule) private _perps;
     mapping(uint16 asset => AssetRule) private _assets;
 
     event PerpRuleSet(uint16 indexed underlying, PerpRule rule);
     event AssetRuleSet(uint16 indexed asset, AssetRule rule);
-    event RampTimeSet(uint32 rampTime);
 
     /// @dev Thrown when a position is in a perpetual without rates.
     error RuleParameters_UnknownPerp(uint16 underlying);
@@ -69,21 +59,6 @@ abstract contract RuleParameters is AccessManaged {
     error RuleParameters_PremiumNotCovered(uint256 premiumClamp, uint256 maintenance, uint256 initial);
     /// @dev Thrown unless the weight for IM is at most that for MM, and each at most its bound.
     error RuleParameters_WeightsOutOfBounds(uint256 maintenance, uint256 initial);
-    /// @dev Thrown when changes would take effect too fast or too slowly.
-    error RuleParameters_RampTimeOutOfBounds(uint256 rampTime, uint256 least, uint256 greatest);
-
-    constructor(IClearinghouse clearinghouse) {
-        CLEARINGHOUSE = clearinghouse;
-    }
-
-    /// @notice Sets the time that changes take from now on; those under way keep theirs.
-    function setRampTime(uint32 seconds_) external restricted {
-        if (seconds_ < MIN_RAMP_TIME || seconds_ > MAX_RAMP_TIME) {
-            revert RuleParameters_RampTimeOutOfBounds(seconds_, MIN_RAMP_TIME, MAX_RAMP_TIME);
-        }
-        rampTime = seconds_;
-        emit RampTimeSet(seconds_);
-    }
 
     /// @notice Sets what a perpetual requires, 1e-4 of its value; the depth, in whole units, counts at once.
     /// @dev Rates that are already the target of the present ramps leave these as they are.
@@ -118,8 +93,10 @@ abstract contract RuleParameters is AccessManaged {
             Asset memory registered = CLEARINGHOUSE.asset(asset);
             (rule.underlying, rule.decimals) = (registered.underlying, registered.decimals);
         }
-        (rule.maintenance, rule.initial) =
-            _moved(rule.maintenance, rule.initial, maintenance, initial, !rule.known, true);
+        // The ramps of an asset that was never set stand at zero: from there a later one begins.
+        (rule.maintenance, rule.initial) = _moved(
+            rule.maintenance, rule.initial, maintenance, initial, !rule.known && !_isSelectable(), true
+        );
         rule.known = true;
         _assets[asset] = rule;
         emit AssetRuleSet(asset, rule);

@@ -12,8 +12,9 @@ from eth_utils.address import to_checksum_address
 
 from ballast.client.chain import Chain
 from ballast.client.signers import KeySigner
-from ballast.deploy.deployment import make_book
-from ballast.deploy.plan import LENS, make_plan
+from ballast.deploy.addresses import make_book
+from ballast.deploy.names import LENS
+from ballast.deploy.plan import make_plan
 from ballast.deploy.run import Runner
 from ballast.deploy.web3_executor import Web3Executor
 from tests.property.stage import Probe

@@ -58,7 +58,7 @@ class Domain:
 
 ORDER_TYPE = keccak(
     text="Order(bytes32 account,uint256 instrument,int256 size,uint256 limitPrice,uint256 nonce,"
-    "uint256 expiry,uint256 maxFee,uint256 minHealth,bool reduceOnly)"
+    "uint256 expiry,uint256 maxFee,uint256 minHealth,bool reduceOnly,bool postOnly)"
 )
 REPORT_TYPE = keccak(
     text="Report(uint16 underlying,uint256 price,uint256 confidence,uint256 impactBid,"

@@ -222,10 +222,11 @@ class ClearingWorld:
             self._note_logs()
             self.list_market(underlying)
             self.set_market_cap(underlying, UNLIMITED)
-        self.register_engine(self.engine)
         for underlying, token, decimals in ((ETH, WETH, 18), (BTC, WBTC, 8)):
             self.register_asset(self.tokens[token], decimals, underlying)
             self.engine.setAsset(token, HAIRCUT, EXTRA_HAIRCUT)
+        self.register_engine(self.engine)
+        for token, decimals in ((WETH, 18), (WBTC, 8)):
             self.set_asset_cap(token, 10 ** (decimals + 9))
 
     # ---- Actors and time ------------------------------------------------------------------------
@@ -519,6 +520,22 @@ class ClearingWorld:
         self.both(
             lambda: self.exchange.cancel(account, nonce, sender=caller),
             lambda: self.model_exchange.cancel(caller, account, nonce),
+        )
+
+    def cancel_many(
+        self, account: AccountId, nonces: Sequence[int], sender: str | None = None
+    ) -> None:
+        caller = (sender or account.owner).lower()
+        self.both(
+            lambda: self.exchange.cancelMany(account, list(nonces), sender=caller),
+            lambda: self.model_exchange.cancel_many(caller, account, nonces),
+        )
+
+    def recall(self, account: AccountId, sequence: int, sender: str | None = None) -> None:
+        caller = (sender or account.owner).lower()
+        self.both(
+            lambda: self.exchange.recall(account, sequence, sender=caller),
+            lambda: self.model_exchange.recall(caller, account, sequence),
         )
 
     def liquidate(

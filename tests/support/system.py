@@ -20,13 +20,14 @@ from ballast.client.book import AddressBook
 from ballast.client.orders import Domain, Order, SignedOrder, sign_order
 from ballast.client.signers import KeySigner
 from ballast.codec import AccountId, Snapshot
+from ballast.deploy.addresses import make_book
 from ballast.deploy.config import NetworkConfig, config_path, load_config
-from ballast.deploy.deployment import make_book
-from ballast.deploy.plan import LENS, aggregator_name, make_plan
+from ballast.deploy.names import LENS
+from ballast.deploy.plan import aggregator_name, make_plan
 from ballast.deploy.run import Executor, Refused, Runner
 from ballast.oracle import reports
 from ballast.units import to_units, to_wad
-from tests.support.revm import DEPLOYER, Evm, Reverted, RevmContract
+from tests.support.revm import DEPLOYER, Evm, Log, Reverted, RevmContract
 
 PUBLISHERS = tuple(f"publisher {number}" for number in range(3))
 CHAIN_ID = 31337
@@ -38,6 +39,7 @@ class RevmExecutor:
     def __init__(self, evm: Evm, deployer: str = DEPLOYER) -> None:
         self._evm = evm
         self._deployer = deployer
+        self.logs: list[Log] = []
 
     @property
     def deployer(self) -> str:
@@ -57,9 +59,11 @@ class RevmExecutor:
 
     def deploy(self, contract: str, args: Sequence[Any]) -> str:
         try:
-            return self._evm.deploy(contract, *args, sender=self._deployer).address
+            address = self._evm.deploy(contract, *args, sender=self._deployer).address
         except Reverted as error:
             raise Refused(str(error)) from None
+        self.logs += self._evm.logs
+        return address
 
     def view(self, contract: str, address: str, function: str, args: Sequence[Any]) -> Any:
         return self.send(contract, address, function, args)
@@ -67,9 +71,11 @@ class RevmExecutor:
     def send(self, contract: str, address: str, function: str, args: Sequence[Any]) -> Any:
         target = self._evm.at(contract, address)
         try:
-            return getattr(target, function)(*args, sender=self._deployer)
+            answer = getattr(target, function)(*args, sender=self._deployer)
         except Reverted as error:
             raise Refused(str(error)) from None
+        self.logs += self._evm.logs
+        return answer
 
 
 @dataclass(frozen=True)

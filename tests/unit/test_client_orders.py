@@ -9,19 +9,23 @@ import pytest
 from ballast.client.orders import (
     MAX_LANE,
     MAX_SEQUENCE,
+    RECALLABLE,
     Lane,
     OrderError,
     allocate,
+    is_recallable,
     load_order,
     make_nonce,
     order_from_json,
     order_to_json,
     parse_duration,
+    random_lane,
     save_order,
     sign_order,
     split_nonce,
 )
 from ballast.client.signers import KeySigner
+from ballast.model import exchange
 from ballast.units import WAD, to_wad
 from tests.support.revm import Evm
 from tests.support.system import System, deploy_system
@@ -54,6 +58,7 @@ def test_the_digest_is_that_of_the_exchange(system, order):
         {"size": to_wad("3")},
         {"nonce": make_nonce(MAX_LANE, MAX_SEQUENCE)},
         {"reduce_only": True},
+        {"post_only": True},
         {"limit_price": 2**256 - 1},
     ],
     ids=lambda change: next(iter(change)),
@@ -79,6 +84,12 @@ def test_only_the_owner_signs(system, order):
 
 def test_the_signer_is_recovered(system, signed):
     assert signed.signer(system.domain) == system.evm.actor("maker").address
+
+
+def test_recallable_lanes_are_chosen_and_never_by_chance():
+    assert all(not is_recallable(random_lane()) for _ in range(64))
+    assert is_recallable(RECALLABLE | random_lane())
+    assert make_nonce(RECALLABLE, 0) == exchange.RECALLABLE
 
 
 # ---- Files ----
@@ -110,6 +121,7 @@ def test_a_file_is_readable(system, signed):
         ({"lane": 7}, "lane must be a whole number in quotes"),
         ({"sequence": str(2**64)}, "sequence 18446744073709551616 does not fit 64 bits"),
         ({"reduceOnly": "no"}, "reduceOnly must be true or false"),
+        ({"postOnly": 1}, "postOnly must be true or false"),
         ({"signature": "0x00"}, "signature must be 65 bytes in hex"),
         ({"signature": "0x" + "00" * 65}, "signature: it is nobody's"),
         ({"chainId": 1}, "chainId: signed for chain 1, not 31337"),

@@ -97,6 +97,7 @@ def test_an_engine_is_added_to_a_running_system(evm, config):
         "weights of WETH",
         "weights of WBTC",
         "engine 1",
+        "parameters calls setPerp, setAsset, setRampTime of RuleEngine",
     ]
     assert second.differences(plan) == []
     house = evm.at("Clearinghouse", second.addresses["Clearinghouse"])

@@ -9,7 +9,7 @@ import pytest
 from eth_account import Account as Keys
 
 from ballast.codec import AccountId
-from ballast.model.exchange import MAX_FEE, Order, SignedOrder
+from ballast.model.exchange import MAX_FEE, RECALLABLE, Order, SignedOrder
 from ballast.units import WAD
 from tests.support.clearing import (
     BTC_PERP,
@@ -66,6 +66,7 @@ TYPES = {
         {"name": "maxFee", "type": "uint256"},
         {"name": "minHealth", "type": "uint256"},
         {"name": "reduceOnly", "type": "bool"},
+        {"name": "postOnly", "type": "bool"},
     ],
 }
 
@@ -141,6 +142,7 @@ CHANGES: dict[str, Any] = {
     "max_fee": MAX_FEE - 1,
     "min_health": 1,
     "reduce_only": True,
+    "post_only": True,
 }
 
 
@@ -281,6 +283,83 @@ def test_cancelling_is_the_owners(world: ClearingWorld, maker: AccountId) -> Non
         world.cancel(maker, 0, sender=stranger)
 
 
+def test_cancelling_many_lanes_at_once(
+    world: ClearingWorld, taker: AccountId, maker: AccountId
+) -> None:
+    orders = [world.order(maker, -2, nonce=lane << 64 | 4) for lane in (7, 8, 9)]
+    world.settle(world.order(taker, 1), [orders[0]], [1])
+    world.cancel_many(maker, [order.nonce for order in orders])
+    assert [log.args["nonce"] for log in world.transactions[-1][1]] == [
+        order.nonce for order in orders
+    ]
+    for order in orders:
+        with reverts("Exchange_Overfilled", maker.value, order.nonce, 0, WAD):
+            world.settle(world.order(taker, 1), [order], [1])
+    world.settle(world.order(taker, 1), [world.order(maker, -1, nonce=8 << 64 | 5)], [1])
+
+
+def test_a_lane_that_went_on_does_not_stop_the_others(
+    world: ClearingWorld, taker: AccountId, maker: AccountId
+) -> None:
+    newer = world.order(maker, -2, nonce=7 << 64 | 5)
+    world.settle(world.order(taker, 1), [newer], [1])
+    world.cancel_many(maker, [7 << 64 | 4, 8 << 64 | 4])
+    assert [log.args["nonce"] for log in world.transactions[-1][1]] == [8 << 64 | 4]
+    assert world.exchange.lane(maker, 8) == (4, CANCELLED)
+    world.settle(world.order(taker, 1), [newer], [1])
+
+
+def test_a_recall_kills_every_recallable_order_below_it(
+    world: ClearingWorld, taker: AccountId, maker: AccountId
+) -> None:
+    old = [world.order(maker, -2, nonce=RECALLABLE | lane << 64 | 99) for lane in (0, 1, 2**60)]
+    world.settle(world.order(taker, 1), [old[0]], [1])
+    world.recall(maker, 100)
+    assert world.exchange.floorOf(maker) == 100
+    for order in old:
+        with reverts("Exchange_OrderRecalled", maker.value, order.nonce, 100):
+            world.settle(world.order(taker, 1), [order], [1])
+    world.settle(world.order(taker, 1), [replace(old[0], nonce=old[0].nonce + 1)], [1])
+
+
+def test_a_recall_leaves_other_lanes_and_other_accounts_alone(
+    world: ClearingWorld, taker: AccountId, maker: AccountId
+) -> None:
+    other = funded(world, "second maker")
+    world.recall(maker, MAX_SEQUENCE)
+    plain = world.order(maker, -1, nonce=(RECALLABLE - 1) ^ MAX_SEQUENCE)
+    world.settle(world.order(taker, 1), [plain], [1])
+    world.settle(world.order(taker, 1), [world.order(other, -1, nonce=RECALLABLE)], [1])
+    last = world.order(maker, -1, nonce=RECALLABLE | MAX_SEQUENCE)
+    world.settle(world.order(taker, 1), [last], [1])
+
+
+def test_a_recalled_order_cannot_take_either(
+    world: ClearingWorld, taker: AccountId, maker: AccountId
+) -> None:
+    buy = world.order(taker, 1, nonce=RECALLABLE | 5)
+    world.recall(taker, 6)
+    with reverts("Exchange_OrderRecalled", taker.value, buy.nonce, 6):
+        world.settle(buy, [world.order(maker, -1)], [1])
+
+
+@pytest.mark.parametrize("sequence", [0, 6, 7])
+def test_a_floor_only_rises(world: ClearingWorld, maker: AccountId, sequence: int) -> None:
+    world.recall(maker, 7)
+    with reverts("Exchange_FloorNotRaised", maker.value, 7, sequence):
+        world.recall(maker, sequence)
+
+
+def test_cancelling_many_and_recalling_are_the_owners(
+    world: ClearingWorld, maker: AccountId
+) -> None:
+    stranger = world.owner("stranger")
+    with reverts("Exchange_NotOwner", maker.value, stranger):
+        world.cancel_many(maker, [], sender=stranger)
+    with reverts("Exchange_NotOwner", maker.value, stranger):
+        world.recall(maker, 1, sender=stranger)
+
+
 def test_the_last_sequence_can_be_cancelled_too(
     world: ClearingWorld, taker: AccountId, maker: AccountId
 ) -> None:
@@ -395,6 +474,18 @@ def test_sizes_that_do_not_match(world: ClearingWorld, taker: AccountId, maker: 
         world.settle(buy, [world.order(maker, -1)], [1, 1])
     with reverts("Exchange_ZeroSize", 0):
         world.settle(buy, [world.order(maker, -1)], [0])
+
+
+def test_a_post_only_order_makes_and_never_takes(
+    world: ClearingWorld, taker: AccountId, maker: AccountId
+) -> None:
+    sell = world.order(maker, -2, post_only=True)
+    world.settle(world.order(taker, 1), [sell], [1])
+    buy = world.order(taker, 1, post_only=True)
+    with reverts("Exchange_PostOnlyTaker", taker.value, buy.nonce):
+        world.settle(buy, [sell], [1])
+    with reverts("Exchange_PostOnlyTaker", maker.value, sell.nonce):
+        world.settle(sell, [buy], [1])
 
 
 # ---- Fees -------------------------------------------------------------------------------------

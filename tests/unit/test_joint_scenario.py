@@ -16,7 +16,7 @@ from ballast.risk.parameters import Parameters, UnderlyingRisk
 from ballast.risk.scenarios import COLUMNS, RATIO, TAILS
 from ballast.risk.staleness import widening_at
 from ballast.units import WAD, div_ceil
-from tests.support.revm import GENESIS, Reverted, reverts
+from tests.support.revm import GENESIS, reverts
 from tests.support.risk import (
     BTC,
     CASH,
@@ -476,90 +476,6 @@ def test_the_price_zero_is_a_price_to_assess_at(world: RiskWorld) -> None:
 
 def test_the_instrument_of_a_word_is_not_its_quantity() -> None:
     assert Perp(ETH, 1, 2).instrument == Instrument.perp(ETH)
-
-
-# ---- Governed parameters ----------------------------------------------------------------------
-
-
-GOOD = PARAMETERS.underlyings[ETH]
-
-
-def with_fields(**changes: int) -> tuple[int, ...]:
-    values = {name: getattr(GOOD, name) for name in GOOD.__slots__}
-    return UnderlyingRisk(**{**values, **changes}).as_tuple()
-
-
-@pytest.mark.parametrize(
-    ("changes", "name", "values"),
-    [
-        ({"kappa_quarters": 0}, "RiskParameters_KappaOutOfBounds", (0,)),
-        ({"kappa_quarters": 5}, "RiskParameters_KappaOutOfBounds", (5,)),
-        ({"perp_initial": 99}, "RiskParameters_InitialOutOfBounds", (100, 99)),
-        ({"perp_initial": 10_001}, "RiskParameters_InitialOutOfBounds", (100, 10_001)),
-        ({"short_option_initial": 29}, "RiskParameters_InitialOutOfBounds", (30, 29)),
-        ({"roll_floor": 1001}, "RiskParameters_RollOutOfBounds", (1000, 1001)),
-        ({"roll_rate": 10_001}, "RiskParameters_RollOutOfBounds", (10_001, 30)),
-        ({"range_cap": 0}, "RiskParameters_RangeCapOutOfBounds", (0, 6000)),
-        ({"range_cap": 6001}, "RiskParameters_RangeCapOutOfBounds", (6001, 6000)),
-    ],
-)
-def test_bounds_of_an_underlying(
-    world: RiskWorld, changes: dict[str, int], name: str, values: tuple[int, ...]
-) -> None:
-    with reverts(name, *values):
-        world.engine.setUnderlying(ETH, with_fields(**changes))
-
-
-@pytest.mark.parametrize("clamp", [101, 150])
-def test_add_ons_cover_the_premium_of_the_mark(world: RiskWorld, clamp: int) -> None:
-    world.board.setPremiumClamp(ETH, 100)
-    world.engine.setUnderlying(ETH, with_fields())
-    world.board.setPremiumClamp(ETH, clamp)
-    with reverts("RiskParameters_PremiumNotCovered", clamp, 100, 200):
-        world.engine.setUnderlying(ETH, with_fields())
-    with reverts("RiskParameters_PremiumNotCovered", clamp, clamp, 2 * clamp - 1):
-        world.engine.setUnderlying(
-            ETH, with_fields(perp_maintenance=clamp, perp_initial=2 * clamp - 1)
-        )
-
-
-def test_the_range_leaves_room_for_the_haircuts(world: RiskWorld) -> None:
-    with reverts("RiskParameters_HaircutOutOfBounds", 4001, 4000):
-        world.engine.setAsset(WETH, 1, 4000)
-    world.engine.setAsset(WETH, 0, 4000)
-    with reverts("RiskParameters_HaircutOutOfBounds", 131_070, 4000):
-        world.engine.setAsset(WETH, 65_535, 65_535)
-    world.engine.setUnderlying(ETH, with_fields(range_cap=5000))
-    world.engine.setAsset(WETH, 0, 5000)
-    with reverts("RiskParameters_RangeCapOutOfBounds", 5001, 5000):
-        world.engine.setUnderlying(ETH, with_fields(range_cap=5001))
-
-
-def test_an_asset_needs_its_underlying_first(world: RiskWorld) -> None:
-    world.board.setAsset(9, 18, 9)
-    with reverts("RiskParameters_UnknownUnderlying", 9):
-        world.engine.setAsset(9, 0, 0)
-
-
-def test_parameters_are_told_as_they_were_set(world: RiskWorld) -> None:
-    world.engine.setUnderlying(ETH, with_fields(haircut_max=9999))
-    (log,) = world.evm.logs
-    assert log.name == "UnderlyingRiskSet"
-    assert log.args["risk"] == with_fields(haircut_max=750), "kept, whatever is given"
-    assert world.engine.underlyingRisk(ETH) == with_fields(haircut_max=750)
-    world.engine.setAsset(STAKED_ETH, 10, 20)
-    assert [one.name for one in world.evm.logs] == ["AssetRiskSet"]
-    assert world.engine.assetRisk(STAKED_ETH) == (ETH, 18, 10, 20, True)
-
-
-def test_a_stranger_sets_nothing(world: RiskWorld) -> None:
-    stranger = world.evm.actor("stranger")
-    for call in (
-        lambda: world.engine.setUnderlying(ETH, with_fields(), sender=stranger),
-        lambda: world.engine.setAsset(WETH, 0, 0, sender=stranger),
-    ):
-        with pytest.raises(Reverted, match="AccessManagedUnauthorized"):
-            call()
 
 
 def test_the_add_on_of_a_word_rounds_once(world: RiskWorld) -> None:

@@ -541,7 +541,7 @@ def test_bounds_of_weights(world: RuleWorld, weights: tuple[int, int]) -> None:
 @pytest.mark.parametrize("seconds", [0, DAY - 1, 30 * DAY + 1])
 def test_bounds_of_the_ramp_time(world: RuleWorld, seconds: int) -> None:
     both_refuse(
-        "RuleParameters_RampTimeOutOfBounds",
+        "RampTime_OutOfBounds",
         (seconds, DAY, 30 * DAY),
         lambda: world.engine.setRampTime(seconds),
         lambda: world.rules.set_ramp_time(seconds),
@@ -670,6 +670,23 @@ def test_a_depth_counts_at_once_and_leaves_the_ramps(world: RuleWorld) -> None:
     assert world.engine.perpRule(ETH) == (*ramps, 500)
     world.price(ETH, fresh(world.now, 2000))
     assert world.assess(0, [perp(ETH, WAD)]).initial == 2 * 2000 * WAD * 14 // 100
+
+
+@pytest.mark.parametrize("other", [False, True])
+def test_new_collateral_of_an_engine_in_use_begins_by_lending_nothing(
+    world: RuleWorld, other: bool
+) -> None:
+    asset = 5
+    world.board.setEngine(world.board if other else world.engine)
+    world.rules.selectable = not other
+    world.board.setAsset(asset, 18, ETH)
+    given = {"underlying": ETH, "decimals": 18, "now": world.now}
+    world.rules.set_asset(asset, 9000, 6000, **given)
+    world.engine.setAsset(asset, 9000, 6000)
+    for expected in 3 * [9000] if other else [0, 3000, 6000]:
+        assert AssetRule.decode(world.engine.assetRule(asset)) == world.rules.asset(asset)
+        assert world.rules.asset(asset).maintenance.at_down(world.now) == expected * 10**4
+        world.evm.time += DAY
 
 
 CHANGES = st.lists(
