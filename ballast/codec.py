@@ -267,12 +267,13 @@ class Snapshot:
     block_tag: int = 0
     wide: bool = False
     suspect: bool = False
+    halted: bool = False
 
     @classmethod
     def decode(cls, word: int) -> Snapshot:
-        """Read a word; bits 2 and 3, which have no meaning, must be zero."""
+        """Read a word; bit 3, which has no meaning, must be zero."""
         _unsigned("snapshot", word, 256)
-        if _field(word, 2, 2):
+        if _field(word, 3, 1):
             raise CodecError(f"snapshot {word:#x} has bits outside of its fields")
         return cls(
             price=_field(word, 188, 68) * PRICE_UNIT,
@@ -286,6 +287,7 @@ class Snapshot:
             block_tag=_field(word, 4, 8),
             wide=bool(_field(word, 1, 1)),
             suspect=bool(_field(word, 0, 1)),
+            halted=bool(_field(word, 2, 1)),
         )
 
     def encode(self) -> int:
@@ -301,6 +303,7 @@ class Snapshot:
             | _unsigned("block tag", self.block_tag, 8) << 4
             | int(self.wide) << 1
             | int(self.suspect)
+            | int(self.halted) << 2
         )
 
     @property
@@ -314,4 +317,5 @@ class Snapshot:
 
     def is_fresh(self, now: int) -> bool:
         """Whether new risk may be opened on the price."""
-        return not self.wide and not self.suspect and self.age(now) <= self.max_age
+        marked = self.wide or self.suspect or self.halted
+        return not marked and self.age(now) <= self.max_age

@@ -50,7 +50,7 @@ contract ClearinghouseExtension is MarginGate, Lock, Listing {
         CashFlow memory flow = _openCash();
         Account memory account = _load(flow, id, 0);
         account.header = account.header.withEngine(engineId);
-        _checkInitial(account);
+        _checkInitial(account, true);
         _save(flow, account);
         emit EngineSelected(id, engineId);
     }

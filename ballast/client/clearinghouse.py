@@ -23,6 +23,7 @@ class Margin:
     maintenance: int
     perp_notional: int
     fresh: bool
+    credit: int
 
 
 @dataclass(frozen=True, slots=True)

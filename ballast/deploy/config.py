@@ -30,6 +30,7 @@ MAX_FEE_BPS = 10
 MAX_AGE = 36 * 3600
 MAX_HEARTBEAT = 36 * 3600
 MAX_ID = 0xFFFF
+MAX_GRACE = 3600
 DEPLOYER = "deployer"
 MAX_DELAY = 30 * 24 * 3600  # of an Authority: longer ones would be a lock, not a delay
 
@@ -37,6 +38,7 @@ PARAMETERS = "parameters"
 GUARDIAN = "guardian"
 OPERATIONS = "operations"
 ROLES = (PARAMETERS, GUARDIAN, OPERATIONS)
+MOCK = "mock"
 
 CHAINLINK = "chainlink"
 QUORUM = "quorum"
@@ -102,6 +104,14 @@ class ShareRateConfig:
     rate: int
     max_growth_bps: int
     tolerance_bps: int
+
+
+@dataclass(frozen=True, slots=True)
+class SequencerConfig:
+    """The feed of a sequencer's uptime: one that exists, or a mock to deploy."""
+
+    grace: int
+    address: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +240,7 @@ class NetworkConfig:
     def has_guardian(self) -> bool:
         """Whether there is somebody who may stop things without a delay."""
         return any(role.name == GUARDIAN for role in self.roles)
+    sequencer: SequencerConfig | None = None
 
     def underlying(self, name: str) -> UnderlyingConfig:
         return next(one for one in self.underlyings if one.name == name)
@@ -346,6 +357,7 @@ def parse_config(data: Any, name: str) -> NetworkConfig:
         cash=cash,
         quorum=quorum,
         pyth=top.address(PYTH) if top.has(PYTH) else None,
+        sequencer=_sequencer(top.object("sequencer")) if top.has("sequencer") else None,
         underlyings=tuple(_underlying(n, f, quorum) for n, f in top.entries("underlyings")),
         collateral=tuple(_collateral(n, f) for n, f in top.entries("collateral")),
     )
@@ -451,6 +463,17 @@ def _quorum(fields: Fields) -> QuorumConfig:
     threshold = fields.integer("threshold", len(signers) // 2 + 1, len(signers))
     fields.finish()
     return QuorumConfig(tuple(ordered), threshold)
+
+
+def _sequencer(fields: Fields) -> SequencerConfig:
+    """`feed` is an address, or "mock" where there is no such feed."""
+    feed = fields.text("feed")
+    sequencer = SequencerConfig(
+        grace=fields.integer("grace", 0, MAX_GRACE),
+        address=None if feed == MOCK else fields.address("feed"),
+    )
+    fields.finish()
+    return sequencer
 
 
 def _underlying(name: str, fields: Fields, quorum: QuorumConfig | None) -> UnderlyingConfig:

@@ -45,6 +45,8 @@ from ballast.deploy.roles import ADMIN_ROLE, FUNCTIONS, ROLE_IDS, selector
 ENGINE = 0
 RULE_ENGINE_ID = 1
 
+SEQUENCER = "Aggregator of the sequencer"
+NO_SEQUENCER = "0x" + 40 * "0"
 SOURCE_CONTRACTS = {
     CHAINLINK: CHAINLINK_SOURCE,
     QUORUM: QUORUM_SOURCE,
@@ -187,6 +189,7 @@ def make_plan(config: NetworkConfig, has_lens: bool = True) -> Plan:
         Deploy(AUTHORITY, AUTHORITY, (Deployer(),)),
         *_tokens(config),
         *_aggregators(config),
+        *_sequencer(config),
         _core(config),
         *_peripherals(config, has_lens),
         *_feeds(config),
@@ -209,6 +212,17 @@ def token_name(token: TokenConfig) -> str:
 
 def aggregator_name(underlying: UnderlyingConfig) -> str:
     return f"Aggregator {underlying.name}"
+
+
+def _sequencer(config: NetworkConfig) -> Iterator[Step]:
+    if config.sequencer and config.sequencer.address is None:
+        yield Deploy(SEQUENCER, "MockAggregator", (0, "Sequencer uptime", 0))
+
+
+def sequencer_ref(config: NetworkConfig) -> Ref | str:
+    if config.sequencer is None:
+        return NO_SEQUENCER
+    return config.sequencer.address or Ref(SEQUENCER)
 
 
 def _tokens(config: NetworkConfig) -> Iterator[Step]:
@@ -250,9 +264,17 @@ def _core(config: NetworkConfig) -> Group:
     fees, insurance = _account(config.fee_account), _account(config.insurance_account)
     refs = (Ref(AUTHORITY), Ref(ORACLE), Ref(EXCHANGE), Ref(LIQUIDATOR), token_ref(config.cash))
     authority, clearinghouse, oracle = Ref(AUTHORITY), Ref(CLEARINGHOUSE), Ref(ORACLE)
+    sequencer = sequencer_ref(config)
+    grace = config.sequencer.grace if config.sequencer else 0
     return Group(
         (
-            _deploy(ORACLE, (authority, clearinghouse), CLEARINGHOUSE=clearinghouse),
+            _deploy(
+                ORACLE,
+                (authority, clearinghouse, sequencer, grace),
+                CLEARINGHOUSE=clearinghouse,
+                SEQUENCER_FEED=sequencer,
+                SEQUENCER_GRACE=grace,
+            ),
             _deploy(
                 CLEARINGHOUSE,
                 (*refs, fees, insurance),

@@ -277,7 +277,7 @@ class Clearinghouse(Ledger):
         flow = self.open_cash()
         account = self.load(flow, account_id, 0)
         account.engine = engine
-        self._check_initial(account)
+        self._check_initial(account, only_fresh=True)
         self.save(flow, account)
 
     @atomic
@@ -413,7 +413,7 @@ class Clearinghouse(Ledger):
             required = mul_floor(slice_.initial, fraction) + dust
             self._require_equity(taker, taker.cash + moved - dust, max(required, MIN_EQUITY))
         else:
-            self._check_initial(taker)
+            self._check_initial(taker, only_fresh=False)
         self.save(flow, giver)
         self.save(flow, taker)
         self.credit(flow, self.insurance_account, slice_.insurance)
@@ -462,11 +462,12 @@ class Clearinghouse(Ledger):
         required = max(margin.initial, margin.perp_notional // 10, MIN_EQUITY)
         self._require_equity(account, margin.equity, required)
 
-    def _check_initial(self, account: Account) -> None:
+    def _check_initial(self, account: Account, *, only_fresh: bool) -> None:
         if account.owes_nothing():
             return
         margin = self._assess(account)
-        require(margin.fresh, "Clearinghouse_PriceNotFresh", account.id.value)
+        usable = margin.fresh or not only_fresh
+        require(usable, "Clearinghouse_PriceNotFresh", account.id.value)
         self._require_equity(account, margin.equity, max(margin.initial, MIN_EQUITY))
 
     def _require_equity(self, account: Account, equity: int, required: int) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ballast.codec import Snapshot
+from ballast.units import div_ceil
 
 ASSESS_ALL = 0
 
@@ -20,6 +21,18 @@ class Margin:
     maintenance: int
     perp_notional: int
     fresh: bool
+    credit: int = 0
+    """By how much prices that are not fresh may have moved in the account's favour."""
+
+    @property
+    def margin_call(self) -> int:
+        """Equity below which the account is called."""
+        return min(div_ceil(self.maintenance * 11, 10), self.initial)
+
+    @property
+    def unhealthy(self) -> bool:
+        """Whether it is under its maintenance margin, whatever its stale prices did unseen."""
+        return self.equity + self.credit < self.maintenance
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,4 +67,8 @@ class Prices(Protocol):
 
     def snapshot(self, underlying: int) -> Snapshot:
         """The accepted snapshot of a feed; empty if none ever was."""
+        ...
+
+    def outage_until(self) -> int:
+        """Time until which an outage of the sequencer keeps everybody from being liquidated."""
         ...

@@ -17,7 +17,7 @@ from ballast.model.exchange import CANCELLED, MAX_SEQUENCE
 from ballast.model.interest import CashFlow, InterestState, Totals, kept_back
 from ballast.model.ledger import CASH, Ledger
 from ballast.model.market import RATE_UNIT, Market, MarketState
-from ballast.model.state import Asset, Lane, State
+from ballast.model.state import Asset, Flag, Lane, State
 from ballast.model.words import KIND_PERP, ident, kind
 
 
@@ -234,10 +234,20 @@ class Replay(Ledger):
     def _on_FeesSet(self, args: Mapping[str, Any]) -> None:  # noqa: N802
         self.state.fees[args["instrument"]] = (args["makerFee"], args["takerFee"])
 
+    # ---- Flags --------------------------------------------------------------------------------
+
+    def _on_Flagged(self, args: Mapping[str, Any]) -> None:  # noqa: N802
+        self.state.flags[_account(args["account"])] = Flag(self.now, args["proven"])
+
+    def _on_FlagCleared(self, args: Mapping[str, Any]) -> None:  # noqa: N802
+        del self.state.flags[_account(args["account"])]
+
 
 def differences(replayed: State, state: State) -> list[str]:
     """What two states disagree on, but for checks passed and token balances."""
-    names = ("interest", "totals", "reserve", "assets", "markets", "lanes", "floors", "fees")
+    names = (
+        "interest", "totals", "reserve", "assets", "markets", "lanes", "floors", "fees", "flags"
+    )
     found = [name for name in names if getattr(replayed, name) != getattr(state, name)]
     for account in replayed.accounts.keys() | state.accounts.keys():
         one = replace(replayed.account(account), checked_at=0)

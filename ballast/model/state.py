@@ -36,6 +36,14 @@ class Lane:
     filled: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """How long an account is proven to be under its maintenance margin, in seconds."""
+
+    last_proof: int
+    proven: int = 0
+
+
 @dataclass(slots=True)
 class State:
     """Every value is immutable, so a copy of the containers is a copy of the state."""
@@ -49,6 +57,7 @@ class State:
     lanes: dict[tuple[AccountId, int], Lane] = field(default_factory=dict)
     floors: dict[AccountId, int] = field(default_factory=dict)
     fees: dict[int, tuple[int, int]] = field(default_factory=dict)
+    flags: dict[AccountId, Flag] = field(default_factory=dict)
     balances: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def saved(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from ballast.codec import AccountId, Snapshot
 from ballast.model.clearinghouse import Addresses, Clearinghouse
 from ballast.model.exchange import Exchange, SignedOrder
 from ballast.model.liquidator import Liquidation, Liquidator
+from ballast.model.margin import ASSESS_ALL
 from ballast.model.refusal import Refused
 from ballast.oracle.mirror import FeedConfig, FeedState, Observation, Outcome, accept
 from ballast.units import WAD
@@ -33,6 +34,11 @@ class Feeds:
         """The accepted snapshot of a feed; empty if none ever was."""
         state = self.states.get(underlying)
         return state.snapshot if state else Snapshot()
+
+    @staticmethod
+    def outage_until() -> int:
+        """Never: the model has no sequencer."""
+        return 0
 
     def cash_price(self, underlying: int, now: int) -> int | None:
         """Accepted dollar price of cash (WAD), None while it is not fresh."""
@@ -123,6 +129,19 @@ class System:
             self.liquidator.check_owner(caller, into)
             self.refresh(updates)
             return self.liquidator.liquidate(caller, account, into, **terms)
+
+    def flag(self, account: AccountId, *, witness: int = ASSESS_ALL, updates: Updates = ()) -> int:
+        """Refresh prices and prove that an account is unhealthy, in one transaction."""
+        with self._transaction():
+            self.refresh(updates)
+            return self.liquidator.flag(account, witness=witness)
+
+    def clear_flag(self, account: AccountId, *, updates: Updates = ()) -> None:
+        """Refresh prices and clear the flag of a recovered account, in one transaction."""
+        with self._transaction():
+            self.liquidator.check_flagged(account)
+            self.refresh(updates)
+            self.liquidator.clear_flag(account)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -15,7 +15,7 @@ from ballast.model.margin import ASSESS_ALL, LiquidationTerms, Margin, Prices
 from ballast.model.refusal import Refused
 from ballast.risk.parameters import Parameters, UnderlyingRisk
 from ballast.risk.scenarios import COLUMNS, CORE_COLUMNS, RATIO, TAILS, quarters, weighted_move
-from ballast.risk.staleness import widening_at
+from ballast.risk.staleness import shift_at, widening_at
 from ballast.units import BPS, WAD, div_ceil
 
 MAX_WORDS = 64
@@ -40,6 +40,7 @@ class Exposure:
     risk: UnderlyingRisk
     range_maintenance: int
     range_initial: int
+    shift: int = 0
     money_floor: int = 0
     money_ceil: int = 0
     units: int = 0
@@ -47,6 +48,11 @@ class Exposure:
     def loss(self, ratio: int) -> int:
         """Loss if the underlying moves by a ratio of 1e-8, in 1e-8 of WAD; a gain is negative."""
         return -ratio * (self.money_ceil if ratio < 0 else self.money_floor)
+
+    @property
+    def credit(self) -> int:
+        """What it would have gained if its price had moved its way unseen, in 1e-8 of WAD."""
+        return max(self.money_floor * self.shift, -self.money_ceil * self.shift, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,18 +184,18 @@ def _exposure(underlying: int, snapshot: Snapshot, parameters: Parameters, now: 
     if snapshot.price == 0:
         raise Refused("JointScenarioEngine_PriceNeverAccepted", underlying)
     risk = parameters.underlying(underlying)
-    widening = RATIO if snapshot.is_fresh(now) else widening_at(snapshot.age(now))
+    age, is_fresh = snapshot.age(now), snapshot.is_fresh(now)
+    widening = RATIO if is_fresh else widening_at(age)
     cap = risk.range_cap * RATIO // BPS
-
-    def widened(wad: int) -> int:
-        return min(div_ceil(wad * RATIO // WAD * widening, RATIO), cap)
-
+    range_maintenance = min(snapshot.range_maintenance * RATIO // WAD, cap)
+    range_initial = div_ceil(snapshot.range_initial * RATIO // WAD * widening, RATIO)
     return Exposure(
         underlying,
         snapshot,
         risk,
-        range_maintenance=widened(snapshot.range_maintenance),
-        range_initial=widened(snapshot.range_initial),
+        range_maintenance=range_maintenance,
+        range_initial=min(range_initial, cap),
+        shift=0 if is_fresh else shift_at(range_maintenance, age),
     )
 
 
@@ -286,6 +292,7 @@ def _margin(cash: int, book: Book, maintenance: int, initial: int) -> Margin:
         maintenance=maintenance,
         perp_notional=book.perp_notional,
         fresh=not book.stale,
+        credit=sum(exposure.credit for exposure in book.exposures) // RATIO,
     )
 
 

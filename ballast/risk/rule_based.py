@@ -15,7 +15,7 @@ from ballast.model.margin import ASSESS_ALL, LiquidationTerms, Margin, Prices
 from ballast.model.refusal import Refused
 from ballast.risk.rules import Rules
 from ballast.risk.scenarios import RATIO
-from ballast.risk.staleness import widening_at
+from ballast.risk.staleness import shift_at, widening_at
 from ballast.units import WAD, div_ceil
 
 MAX_WORDS = 64
@@ -33,10 +33,14 @@ OpenInterest = Callable[[int], int]
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """What a position rests on: a price, how far requirements on it widen (1e-8)."""
+    """What a position rests on: a price, how far IM on it widens, how far it may have moved unseen.
+
+    Ratios count 1e-8.
+    """
 
     snapshot: Snapshot
     widening: int
+    shift: int
     fresh: bool
 
     def widened(self, rate: int) -> int:
@@ -46,13 +50,14 @@ class Market:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What one word is worth and asks for: money in WAD, requirements in 1e-8 of WAD."""
+    """What one word is worth and asks for: money in WAD; requirements and credit in 1e-8 of it."""
 
     value: int
     maintenance: int
     initial: int
     notional: int
     fresh: bool
+    credit: int
 
 
 def concentrated(rate: int, open_interest: int, depth: int) -> int:
@@ -115,6 +120,7 @@ class RuleEngine:
             maintenance=div_ceil(sum(one.maintenance for one in charges), RATIO),
             perp_notional=sum(one.notional for one in charges),
             fresh=all(one.fresh for one in charges),
+            credit=sum(one.credit for one in charges) // RATIO,
         )
 
     def _charge(self, word: int, now: int, full: bool, moved: tuple[int, int] | None) -> Charge:
@@ -132,7 +138,7 @@ class RuleEngine:
         market = self._market(underlying, now, moved)
         product = size * market.snapshot.mark
         gross = div_ceil(abs(product), WAD)
-        initial = 0
+        initial, maintenance = 0, rule.maintenance.at_up(now)
         if full:
             rate = rule.initial.at_up(now)
             if rule.depth:
@@ -140,10 +146,11 @@ class RuleEngine:
             initial = gross * market.widened(rate) + initial_only(size, market.snapshot)
         return Charge(
             value=product // WAD + word_of.perp_quote(word),
-            maintenance=gross * market.widened(rule.maintenance.at_up(now)),
+            maintenance=gross * maintenance,
             initial=initial,
             notional=gross,
             fresh=market.fresh,
+            credit=abs(product) // WAD * min(market.shift, maintenance),
         )
 
     def _collateral(self, word: int, now: int, full: bool, moved: tuple[int, int] | None) -> Charge:
@@ -152,24 +159,26 @@ class RuleEngine:
         unit, amount = 10**rule.decimals, word_of.amount_of(word)
         product = amount * market.snapshot.price
         gross = div_ceil(product, unit)
-        initial = 0
+        initial, maintenance = 0, RATIO - rule.maintenance.at_down(now)
         if full:
             initial = gross * market.widened(RATIO - rule.initial.at_down(now))
             initial += initial_only(amount * (WAD // unit), market.snapshot)
         return Charge(
             value=product // unit,
-            maintenance=gross * market.widened(RATIO - rule.maintenance.at_down(now)),
+            maintenance=gross * maintenance,
             initial=min(initial, gross * RATIO),
             notional=0,
             fresh=market.fresh,
+            credit=product // unit * min(market.shift, maintenance),
         )
 
     def _market(self, underlying: int, now: int, moved: tuple[int, int] | None) -> Market:
         snapshot = self.prices.snapshot(underlying)
         if snapshot.price == 0:
             raise Refused("RuleEngine_PriceNeverAccepted", underlying)
-        fresh = snapshot.is_fresh(now)
-        widening = RATIO if fresh else widening_at(snapshot.age(now))
+        fresh, age = snapshot.is_fresh(now), snapshot.age(now)
+        widening = RATIO if fresh else widening_at(age)
+        shift = 0 if fresh else shift_at(snapshot.range_maintenance * RATIO // WAD, age)
         if moved is not None and moved[0] == underlying:
             snapshot = replace(snapshot, price=moved[1] // PRICE_UNIT * PRICE_UNIT)
-        return Market(snapshot, widening, fresh)
+        return Market(snapshot, widening, shift, fresh)

@@ -1,4 +1,4 @@
-"""How much more is asked of positions on a stale price: the mirror of `Staleness.sol`."""
+"""What a stale price costs a position, and what it may be worth to it: `Staleness.sol`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from ballast.risk.scenarios import RATIO
 from ballast.units import div_ceil
 
 STALE_STEP = 4 * 60 * 60
+MAX_CREDITED_AGE = 60 * 60
 
 
 def widening_at(age: int) -> int:
@@ -15,3 +16,8 @@ def widening_at(age: int) -> int:
     square = div_ceil(RATIO**2 * (STALE_STEP + age), STALE_STEP)
     root = isqrt(square)
     return root if root**2 == square else root + 1
+
+
+def shift_at(scan_range: int, age: int) -> int:
+    """The part of a price by which it may have moved unseen, rounded down; none after an hour."""
+    return scan_range * age // STALE_STEP if age <= MAX_CREDITED_AGE else 0

@@ -106,11 +106,12 @@ abstract contract MarginGate is Markets, Cash {
         _requireEquity(account, margin.equity, _initialOr(margin, margin.perpNotional / 10));
     }
 
-    /// @dev For accounts that take over risk: E ≥ max(IM, 50) at fresh prices, nothing less.
-    function _checkInitial(Account memory account) internal view {
+    /// @dev For accounts that take over risk or choose their engine: E ≥ max(IM, 50), nothing less.
+    /// @param onlyFresh Whether all prices must be fresh. A slice comes at the last prices, and IM widens with their age.
+    function _checkInitial(Account memory account, bool onlyFresh) internal view {
         if (_owesNothing(account)) return;
         Margin memory margin = _assess(account);
-        if (!margin.fresh) revert Clearinghouse_PriceNotFresh(account.id);
+        if (onlyFresh && !margin.fresh) revert Clearinghouse_PriceNotFresh(account.id);
         _requireEquity(account, margin.equity, _initialOr(margin, 0));
     }
 

@@ -56,7 +56,7 @@ abstract contract Slicing is Trading {
         from.cash += slice.payment.toInt256() - cash;
         into.cash += cash - (slice.payment + slice.insurance).toInt256();
         if (known) _checkSliceOnly(into, slice, movedValue, count);
-        else _checkInitial(into);
+        else _checkInitial(into, false);
         _save(flow, from);
         _save(flow, into);
         _credit(flow, INSURANCE_ACCOUNT, slice.insurance.toInt256());

@@ -21,9 +21,13 @@ interface IOracleAdapter {
     /// account that is being changed is valued at one set of prices, before and after.
     function refresh(PriceUpdate[] calldata updates) external;
 
-    /// @notice The accepted snapshot of a feed; all zero if none was ever accepted.
+    /// @notice The accepted snapshot of a feed; its price is zero if none was ever accepted.
+    /// @dev Marked halted, and so not fresh, while the sequencer is down or came up too recently.
     function snapshot(uint16 underlying) external view returns (Snapshot);
 
     /// @notice The accepted snapshots of several feeds.
     function snapshots(uint16[] calldata underlyings) external view returns (Snapshot[] memory);
+
+    /// @notice Time until which an outage of the sequencer keeps everybody from being liquidated; over if it is past.
+    function outageUntil() external view returns (uint256);
 }

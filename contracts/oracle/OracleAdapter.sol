@@ -12,14 +12,16 @@ import {CASH_FEED, FeedRegistry} from "./FeedRegistry.sol";
 import {Premium} from "./Premium.sol";
 import {Quote, Quotes} from "./Quotes.sol";
 import {ScanRange, ScanRangeLib} from "./ScanRange.sol";
+import {Sequencer} from "./Sequencer.sol";
 import {SnapshotPacking} from "./SnapshotPacking.sol";
+import {IAggregatorV3} from "./sources/IAggregatorV3.sol";
 import {Suspicion, SuspicionLib} from "./Suspicion.sol";
 
 /// @title Accepts prices by the rules of specification §5 and keeps one snapshot a feed
 /// @dev Storage: one word a feed that everybody reads; a second that only a refresh touches and writes once a
 /// bucket; a third that only suspect reports touch. How to stop it: leave a feed without fresh reports, and
 /// it is stale, or configure a quorum that its sources do not reach.
-contract OracleAdapter is IOracleAdapter, FeedRegistry, ReentrancyGuardTransient {
+contract OracleAdapter is IOracleAdapter, FeedRegistry, Sequencer, ReentrancyGuardTransient {
     using SnapshotPacking for Snapshot;
 
     /// @notice A price was accepted.
@@ -47,7 +49,14 @@ contract OracleAdapter is IOracleAdapter, FeedRegistry, ReentrancyGuardTransient
 
     /// @param authority_ Access manager that governs the feeds.
     /// @param clearinghouse_ The Clearinghouse, which may be deployed later.
-    constructor(address authority_, IClearinghouse clearinghouse_) AccessManaged(authority_) {
+    /// @param sequencerFeed Feed of the sequencer's uptime; zero for none.
+    /// @param sequencerGrace Seconds after an outage in which prices count as not fresh.
+    constructor(
+        address authority_,
+        IClearinghouse clearinghouse_,
+        IAggregatorV3 sequencerFeed,
+        uint256 sequencerGrace
+    ) AccessManaged(authority_) Sequencer(sequencerFeed, sequencerGrace) {
         CLEARINGHOUSE = clearinghouse_;
     }
 
@@ -62,17 +71,25 @@ contract OracleAdapter is IOracleAdapter, FeedRegistry, ReentrancyGuardTransient
     }
 
     /// @inheritdoc IOracleAdapter
-    function snapshot(uint16 underlying) external view returns (Snapshot) {
-        return _snapshots[underlying];
+    function snapshot(uint16 underlying) external view returns (Snapshot word) {
+        word = _snapshots[underlying];
+        if (_isHalted()) word = word.markHalted();
     }
 
     /// @inheritdoc IOracleAdapter
     function snapshots(uint16[] calldata underlyings) external view returns (Snapshot[] memory words) {
         uint256 count = underlyings.length;
         words = new Snapshot[](count);
+        bool halted = _isHalted();
         for (uint256 i; i < count; ++i) {
-            words[i] = _snapshots[underlyings[i]];
+            Snapshot word = _snapshots[underlyings[i]];
+            words[i] = halted ? word.markHalted() : word;
         }
+    }
+
+    /// @inheritdoc IOracleAdapter
+    function outageUntil() external view returns (uint256 until) {
+        (, until) = _outage();
     }
 
     /// @notice Variances and ranges of a feed, as `ScanRange.sol` packs them; zero before its first price.

@@ -11,6 +11,7 @@ import {ScanRange} from "./ScanRange.sol";
 library SnapshotPacking {
     uint256 private constant MAX_PRICE_BITS = 68;
     uint256 private constant SUSPECT = 1;
+    uint256 private constant HALTED = 4;
     uint256 private constant WIDE = 2;
     uint256 private constant STABLE_SPEED = 60_000; // seconds in which the stable price could double: 6 % an hour
 
@@ -46,6 +47,11 @@ library SnapshotPacking {
     /// @notice Accepted price in 1e-12 of cash.
     function rawSpot(Snapshot self) internal pure returns (uint256) {
         return Snapshot.unwrap(self) >> 188;
+    }
+
+    /// @dev For views only: no word with this mark is ever stored.
+    function markHalted(Snapshot self) internal pure returns (Snapshot) {
+        return Snapshot.wrap(Snapshot.unwrap(self) | HALTED);
     }
 
     function markSuspect(Snapshot self) internal pure returns (Snapshot) {

@@ -84,7 +84,7 @@ contract Lens {
         (result.cash, words) = CLEARINGHOUSE.portfolio(id);
         IRiskEngine engine = CLEARINGHOUSE.engine(result.engine);
         result.margin = CLEARINGHOUSE.margin(id, 0);
-        result.marginCall = ThresholdSearch.marginCall(result.margin);
+        result.marginCall = result.margin.marginCall();
         result.state = _state(result.margin);
         result.health = result.margin.maintenance == 0
             ? type(int256).max
@@ -115,7 +115,7 @@ contract Lens {
     function _state(Margin memory margin) private pure returns (State) {
         if (margin.equity < 0) return State.Bankrupt;
         if (margin.equity < int256(margin.maintenance)) return State.Liquidation;
-        if (margin.equity < int256(ThresholdSearch.marginCall(margin))) return State.MarginCall;
+        if (margin.equity < int256(margin.marginCall())) return State.MarginCall;
         if (margin.equity < int256(margin.initial)) return State.ReduceOnly;
         return State.Open;
     }

@@ -56,11 +56,6 @@ library ThresholdSearch {
         found.maintenanceAbove = _root(book, MAINTENANCE, spot, high);
     }
 
-    /// @notice Equity below which an account is called: min(1.1 × MM, IM), rounded up.
-    function marginCall(Margin memory margin) internal pure returns (uint256) {
-        return Math.min(Math.ceilDiv(margin.maintenance * 11, 10), margin.initial);
-    }
-
     /// @dev Bisects between `near`, the accepted price, and `far`; zero if the sign is the same at both.
     function _root(Book memory book, uint256 level, uint256 near, uint256 far)
         private
@@ -81,7 +76,7 @@ library ThresholdSearch {
         Margin memory margin = book.engine.assessAt(book.cash, book.words, book.underlying, price);
         uint256 required = level == INITIAL
             ? margin.initial
-            : level == MARGIN_CALL ? marginCall(margin) : margin.maintenance;
+            : level == MARGIN_CALL ? margin.marginCall() : margin.maintenance;
         return margin.equity >= int256(required);
     }
 }

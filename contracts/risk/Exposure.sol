@@ -13,8 +13,8 @@ import {UnderlyingWord} from "./RiskWords.sol";
 /// | 0x20   | underlying                                                                                   |
 /// | 0x40   | snapshot                                                                                     |
 /// | 0x60   | parameters                                                                                   |
-/// | 0x80   | scan range for MM, staleness and cap included, 1e-8                                          |
-/// | 0xa0   | scan range for IM, likewise                                                                  |
+/// | 0x80   | scan range for MM, cap included, 1e-8                                                        |
+/// | 0xa0   | scan range for IM, likewise, staleness included                                              |
 /// | 0xc0   | Σ size × mark + Σ amount × spot, each term rounded down, WAD of cash: the gain of a unit move |
 /// | 0xe0   | the same, each term rounded up, so that either direction can be charged against the account  |
 /// | 0x100  | the same in units of the underlying, WAD, exact                                              |

@@ -181,9 +181,7 @@ contract JointScenarioEngine is IRiskEngine, RiskParameters {
         uint256 rangeInitial = snapshot.rangeInitial() / (WAD / RATIO);
         if (!snapshot.isFresh(block.timestamp)) {
             book.stale = true;
-            uint256 widening = Staleness.widening(snapshot.age(block.timestamp));
-            rangeMaintenance = _divUp(rangeMaintenance * widening, RATIO);
-            rangeInitial = _divUp(rangeInitial * widening, RATIO);
+            rangeInitial = _divUp(rangeInitial * Staleness.widening(snapshot.age(block.timestamp)), RATIO);
         }
         unchecked {
             uint256 cap = risk.rangeCap() * (RATIO / BPS);
@@ -199,7 +197,7 @@ contract JointScenarioEngine is IRiskEngine, RiskParameters {
     // ---- Requirements ----
 
     /// @dev IM and MM. Losses are in 1e-8 of WAD, those with broken correlation in quarters of that.
-    function _requireAll(Margin memory margin, Book memory book) private pure {
+    function _requireAll(Margin memory margin, Book memory book) private view {
         int256 downMaintenance;
         int256 upMaintenance;
         uint256 brokenMaintenance;
@@ -237,12 +235,27 @@ contract JointScenarioEngine is IRiskEngine, RiskParameters {
     }
 
     /// @dev MM = 0.80 × loss + add-ons, for a loss in 1e-8 quarters; and what does not depend on the mode.
-    function _setMaintenance(Margin memory margin, Book memory book, uint256 loss) private pure {
+    function _setMaintenance(Margin memory margin, Book memory book, uint256 loss) private view {
         unchecked {
             margin.maintenance = _divUp(loss, LOSS_UNIT * 5 / 4) + _divUp(book.addOnMaintenance, BPS);
         }
         margin.perpNotional = book.perpNotional;
         margin.fresh = !book.stale;
+        if (book.stale) margin.credit = _credit(book);
+    }
+
+    /// @dev What the account would have gained if each price that is not fresh had moved its way unseen, WAD, rounded
+    /// down.
+    function _credit(Book memory book) private view returns (uint256 sum) {
+        unchecked {
+            for (Exposure e = book.exposures; !e.isEnd(); e = e.next()) {
+                Snapshot snapshot = e.snapshot();
+                if (snapshot.isFresh(block.timestamp)) continue;
+                uint256 shift = Staleness.shift(e.rangeMaintenance(), snapshot.age(block.timestamp));
+                sum += _greater(e.moneyFloor() * int256(shift), -e.moneyCeil() * int256(shift));
+            }
+            return sum / RATIO;
+        }
     }
 
     /// @dev Losses if the underlying falls and if it rises by a ratio; a gain is negative.

@@ -27,7 +27,7 @@ import {Staleness} from "./Staleness.sol";
 /// 1e-8, so one is under 2^27; a widening is under 2^36, open interest under 2^90, a depth under 2^64 whole units. The
 /// greatest sum, of a word's money at most three times over, is under 2^(160 + 27 + 6 + 2).
 contract RuleEngine is IRiskEngine, RuleParameters {
-    /// @dev What is known of an account. Requirements are in 1e-8 of WAD, so that each rounds once.
+    /// @dev What is known of an account. Requirements and the credit are in 1e-8 of WAD, so that each rounds once.
     /// @param full Whether IM is asked for.
     /// @param moved Underlying whose price is replaced by `spot`; over 16 bits for none.
     /// @param value Value of all positions, WAD.
@@ -40,6 +40,7 @@ contract RuleEngine is IRiskEngine, RuleParameters {
         uint256 perpNotional;
         uint256 maintenance;
         uint256 initial;
+        uint256 credit;
     }
 
     uint256 private constant MAX_WORDS = 64;
@@ -134,19 +135,22 @@ contract RuleEngine is IRiskEngine, RuleParameters {
         margin.maintenance = FixedPointMathLib.divUp(tally.maintenance, RATIO);
         margin.perpNotional = tally.perpNotional;
         margin.fresh = !tally.stale;
+        margin.credit = tally.credit / RATIO;
     }
 
     function _addPerp(Tally memory tally, Position word) private view {
         uint16 underlying = word.id();
         (Ramp forMaintenance, Ramp forInitial, uint64 depth) = _perp(underlying);
-        (Snapshot snapshot, uint256 widening) = _price(tally, underlying);
+        (Snapshot snapshot, uint256 widening, uint256 shift) = _price(tally, underlying);
         int256 size = word.perpSize();
         unchecked {
             uint256 product = FixedPointMathLib.abs(size) * snapshot.mark();
             uint256 gross = FixedPointMathLib.divUp(product, WAD);
+            uint256 maintenance = forMaintenance.atUp(block.timestamp);
             tally.value += (size < 0 ? -int256(gross) : int256(product / WAD)) + word.perpQuote();
             tally.perpNotional += gross;
-            tally.maintenance += gross * _widened(forMaintenance.atUp(block.timestamp), widening);
+            tally.maintenance += gross * maintenance;
+            if (shift != 0) tally.credit += product / WAD * FixedPointMathLib.min(shift, maintenance);
             if (!tally.full) return;
             uint256 rate = _concentrated(underlying, forInitial.atUp(block.timestamp), depth);
             tally.initial += gross * _widened(rate, widening) + _initialOnly(size, snapshot);
@@ -156,14 +160,16 @@ contract RuleEngine is IRiskEngine, RuleParameters {
     /// @dev Collateral never requires more than it is worth, so that being given some never hurts.
     function _addCollateral(Tally memory tally, Position word) private view {
         (Ramp forMaintenance, Ramp forInitial, uint16 underlying, uint8 decimals) = _asset(word.id());
-        (Snapshot snapshot, uint256 widening) = _price(tally, underlying);
+        (Snapshot snapshot, uint256 widening, uint256 shift) = _price(tally, underlying);
+        uint256 maintenance = _rest(forMaintenance);
         unchecked {
             uint256 unit = 10 ** decimals; // the Clearinghouse registers no token of more than 18
             uint256 amount = word.amount();
             uint256 product = amount * snapshot.spot();
             uint256 gross = FixedPointMathLib.divUp(product, unit);
             tally.value += int256(product / unit);
-            tally.maintenance += gross * _widened(_rest(forMaintenance), widening);
+            tally.maintenance += gross * maintenance;
+            if (shift != 0) tally.credit += product / unit * FixedPointMathLib.min(shift, maintenance);
             if (!tally.full) return;
             uint256 charge = gross * _widened(_rest(forInitial), widening)
                 + _initialOnly(int256(amount * (WAD / unit)), snapshot);
@@ -171,18 +177,21 @@ contract RuleEngine is IRiskEngine, RuleParameters {
         }
     }
 
-    /// @dev The accepted price, or the one to assess at, and by how much requirements on it widen, 1e-8.
+    /// @dev The accepted price, or the one to assess at; and of one that is not fresh, by how much IM on it widens and by
+    /// how much of itself it may have moved unseen, 1e-8.
     function _price(Tally memory tally, uint16 underlying)
         private
         view
-        returns (Snapshot snapshot, uint256 widening)
+        returns (Snapshot snapshot, uint256 widening, uint256 shift)
     {
         snapshot = ORACLE.snapshot(underlying);
         if (snapshot.spot() == 0) revert RuleEngine_PriceNeverAccepted(underlying);
         widening = RATIO;
         if (!snapshot.isFresh(block.timestamp)) {
             tally.stale = true;
-            widening = Staleness.widening(snapshot.age(block.timestamp));
+            uint256 age = snapshot.age(block.timestamp);
+            widening = Staleness.widening(age);
+            shift = Staleness.shift(snapshot.rangeMaintenance() / (WAD / RATIO), age);
         }
         if (tally.moved == underlying) snapshot = snapshot.withSpot(tally.spot);
     }

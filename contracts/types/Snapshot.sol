@@ -14,6 +14,7 @@ pragma solidity ^0.8.28;
 /// |  34 … 46  | range for IM         | 1e-4, rounded up, concentration included        |
 /// |  12 … 33  | premium of the mark  | 1e-8, signed, within the clamp of the market    |
 /// |   4 … 11  | block of acceptance  | low 8 bits of the block number                  |
+/// |   2       | halted               | 1 while the sequencer is down or hardly up, see Sequencer.sol |
 /// |   1       | wide                 | 1 while the confidence is over its limit        |
 /// |   0       | suspect              | 1 while an unconfirmed jump waits               |
 type Snapshot is uint256;
@@ -109,8 +110,8 @@ library SnapshotLib {
         }
     }
 
-    /// @notice Whether new risk may be opened on the price: young enough, neither suspect nor wide.
+    /// @notice Whether new risk may be opened on the price: young enough, and neither suspect nor wide nor halted.
     function isFresh(Snapshot self, uint256 nowTime) internal pure returns (bool) {
-        return Snapshot.unwrap(self) & 3 == 0 && age(self, nowTime) <= maxAge(self);
+        return Snapshot.unwrap(self) & 7 == 0 && age(self, nowTime) <= maxAge(self);
     }
 }

@@ -30,6 +30,7 @@ from ballast.model.interest import kept_back
 from ballast.model.liquidator import Liquidator
 from ballast.model.margin import Engine, LiquidationTerms, Margin
 from ballast.model.refusal import Refused
+from ballast.model.state import Flag
 from ballast.model.system import System
 from ballast.oracle.mirror import FeedConfig, Observation
 from ballast.risk.joint_scenario import JointScenarioEngine
@@ -39,6 +40,7 @@ from tests.support.artefacts import Artefacts, compile_standard_json
 from tests.support.revm import DEPLOYER, Evm, Log, Reverted, RevmContract
 
 CHAIN_ID = 31337
+ZERO_ADDRESS = "0x" + 40 * "0"
 CASH, WETH, WBTC = 0, 1, 2
 ETH, BTC = 1, 2
 ETH_PERP = Key.perp(ETH).key
@@ -60,6 +62,7 @@ TARGETS = (
     "contracts/periphery/TestToken.sol",
     "contracts/mocks/MockPriceSource.sol",
     "contracts/mocks/ClearingTokens.sol",
+    "contracts/mocks/MockAggregator.sol",
     "contracts/mocks/SignerWallet.sol",
     "contracts/clearing/Lock.sol",
     "contracts/types/Position.sol",
@@ -110,6 +113,9 @@ class ContractPrices:
     def snapshot(self, underlying: int) -> Snapshot:
         return Snapshot.decode(self.contract.snapshot(underlying))
 
+    def outage_until(self) -> int:
+        return int(self.contract.outageUntil())
+
 
 RISK = UnderlyingRisk(2, 100, 200, 30, 50, 1000, 30, 6000)
 HAIRCUT, EXTRA_HAIRCUT = 200, 300
@@ -132,6 +138,7 @@ class ClearingWorld:
         fees: tuple[int, int] = (0, 0),
         chain_id: int = CHAIN_ID,
         exact: bool = False,
+        sequencer_grace: int | None = None,
     ) -> None:
         self.exact = exact
         self.evm = Evm(artefacts(), chain_id=chain_id)
@@ -139,7 +146,7 @@ class ClearingWorld:
         self.transactions: list[tuple[int, list[Log]]] = []
         self._nonce = 0
         self._keys: dict[str, bytes] = {}
-        self._deploy(cash_token)
+        self._deploy(cash_token, sequencer_grace)
         self._make_model()
         self._configure()
         for instrument in (ETH_PERP, BTC_PERP, WETH_SPOT, WBTC_SPOT):
@@ -147,7 +154,10 @@ class ClearingWorld:
 
     # ---- Building -----------------------------------------------------------------------------
 
-    def _deploy(self, cash_token: str) -> None:
+    def _deploy(self, cash_token: str, grace: int | None) -> None:
+        self.sequencer = None
+        if grace is not None:
+            self.sequencer = self._create("MockAggregator", 0, "Sequencer uptime", 0)
         manager, house = self._address_ahead(0), self._address_ahead(6)
         self.fee_account = self.account("fee receiver")
         self.insurance_account = self.account("insurer")
@@ -173,7 +183,8 @@ class ClearingWorld:
         assert self.house.address == house
         self.exchange = self._create("Exchange", manager, house, oracle)
         self.liquidator = self._create("Liquidator", house, oracle)
-        self.oracle = self._create("OracleAdapter", manager, house)
+        feed = self.sequencer or ZERO_ADDRESS
+        self.oracle = self._create("OracleAdapter", manager, house, feed, grace or 0)
         self.engine = self._create("JointScenarioEngine", manager, house, oracle)
 
     def _create(self, name: str, *args: Any) -> RevmContract:
@@ -564,6 +575,19 @@ class ClearingWorld:
         )
         return deal[0]
 
+    def flag(self, account: AccountId, witness: int = 0) -> int:
+        """Prove an account unhealthy, as anybody may; the seconds proven so far."""
+        return self.both(
+            lambda: self.liquidator.flag(account, witness, []),
+            lambda: self.model_liquidator.flag(account, witness=witness),
+        )
+
+    def clear_flag(self, account: AccountId) -> None:
+        self.both(
+            lambda: self.liquidator.clearFlag(account, []),
+            lambda: self.model_liquidator.clear_flag(account),
+        )
+
     # ---- What holds -----------------------------------------------------------------------------
 
     def margin(self, account: AccountId, mode: int = 0) -> Margin:
@@ -581,6 +605,7 @@ class ClearingWorld:
         self._check_totals()
         self._check_markets()
         self._check_custody()
+        self._check_flags()
         if self.exact:
             self._check_prices()
 
@@ -593,6 +618,12 @@ class ClearingWorld:
             header, words = self.house.accountWords(account)
             assert list(stored.words) == list(words), f"I10 words of {account}"
             assert stored.header == header, f"I10 header of {account}"
+
+    def _check_flags(self) -> None:
+        for account in self.model.state.accounts:
+            flag = self.model.state.flags.get(account, Flag(0))
+            expected = (flag.last_proof, flag.proven)
+            assert self.liquidator.flagOf(account) == expected, f"I10 flag of {account}"
 
     def _check_totals(self) -> None:
         state = self.model.state

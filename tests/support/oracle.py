@@ -15,6 +15,7 @@ from tests.support.revm import DEPLOYER, Evm, RevmContract
 CASH = 0
 ETH = 1
 CHAIN_ID = 31337
+ZERO_ADDRESS = "0x" + 40 * "0"
 
 TARGETS = (
     "contracts/oracle/OracleAdapter.sol",
@@ -44,11 +45,16 @@ def artefacts() -> Artefacts:
 class OracleWorld:
     """One adapter that the deployer governs, with `sources` sources that echo their data."""
 
-    def __init__(self, sources: int) -> None:
+    def __init__(self, sources: int, *, grace: int | None = None) -> None:
+        """`grace` gives the chain a sequencer with a feed that says when it is up."""
         self.evm = Evm(artefacts(), chain_id=CHAIN_ID)
         self.manager = self.deploy("AccessManager", DEPLOYER)
         self.sink = self.deploy("MockFundingSink")
-        self.adapter = self.deploy("OracleAdapter", self.manager, self.sink)
+        self.sequencer = None
+        if grace is not None:
+            self.sequencer = self.deploy("MockAggregator", 0, "Sequencer uptime", 0)
+        feed = self.sequencer or ZERO_ADDRESS
+        self.adapter = self.deploy("OracleAdapter", self.manager, self.sink, feed, grace or 0)
         self.sources = [self.deploy("MockPriceSource") for _ in range(sources)]
         self.source_addresses = tuple(source.address for source in self.sources)
         self.stranger = self.evm.actor("stranger").address.lower()
