@@ -16,12 +16,12 @@ from ballast.client.oracle import PriceUpdate
 from ballast.client.orders import Order, SignedOrder, make_nonce, sign_order
 from ballast.client.signers import KeySigner
 from ballast.codec import AccountId, Instrument
-from ballast.demo.anvil import Anvil, dev_account
 from ballast.deploy.config import load_config
 from ballast.deploy.deployment import make_book
 from ballast.deploy.plan import LENS, make_plan
 from ballast.deploy.run import Runner
 from ballast.deploy.web3_executor import Web3Executor
+from ballast.devnet.anvil import Anvil, dev_account
 from ballast.oracle.reports import Domain, Report, pack_update, sign
 from ballast.units import BPS, WAD
 

@@ -11,8 +11,8 @@ from typing import Any, Protocol
 from web3.exceptions import Web3Exception
 
 from ballast.client.book import AddressBook
-from ballast.client.chain import ChainError, Receipt
-from ballast.client.errors import ContractError
+from ballast.client.chain import Receipt
+from ballast.client.errors import ChainError, ContractError
 from ballast.codec import AccountId
 from ballast.keeper.decide import (
     MIN_EQUITY,

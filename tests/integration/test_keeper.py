@@ -14,9 +14,9 @@ from ballast.client.client import Client
 from ballast.client.events import Event, scan
 from ballast.client.orders import Order, SignedOrder, sign_order
 from ballast.codec import AccountId
-from ballast.demo.anvil import dev_account
 from ballast.demo.cast import Actor
 from ballast.demo.process import write_keyfile
+from ballast.devnet.anvil import dev_account
 from ballast.keeper.accounts import SAFE_BLOCKS, Cursor
 from ballast.oracle.prices import Quoting, make_report
 from ballast.oracle.reports import Domain, sign

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from ballast.client.book import AddressBook, UnderlyingEntry
-from ballast.client.chain import ChainError, Receipt
-from ballast.client.errors import ContractError
+from ballast.client.chain import Receipt
+from ballast.client.errors import ChainError, ContractError
 from ballast.codec import AccountId
 from ballast.keeper.decide import AccountView, FeedView, Policy, Refresh, World
 from ballast.keeper.loop import WITNESSES, Keeper, KeeperError
