@@ -106,7 +106,7 @@ class Chain:
             return _named(outputs[0], answer)
         return [_named(part, value) for part, value in zip(outputs, answer, strict=True)]
 
-    def batch(self, calls: Sequence[Call]) -> list[Any]:
+    def batch(self, calls: Sequence[Call], block: int | None = None) -> list[Any]:
         """The answers of many views in one request; a refused one answers its ContractError."""
         if not calls:
             return []
@@ -116,7 +116,7 @@ class Chain:
                 RPCEndpoint("eth_call"),
                 [
                     {"to": function.address, "data": function._encode_transaction_data()},
-                    "latest",
+                    "latest" if block is None else hex(block),
                 ],
             )
             for function in functions

@@ -93,9 +93,7 @@ def test_a_lost_answer_is_found_by_the_hash(anvil: Anvil, signer: KeySigner):
     assert received(anvil) == 1
 
 
-def test_the_next_run_finds_what_the_last_one_left(
-    anvil: Anvil, signer: KeySigner, tmp_path: Path
-):
+def test_the_next_run_finds_what_the_last_one_left(anvil: Anvil, signer: KeySigner, tmp_path: Path):
     pending = leave_outstanding(anvil, signer, Outbox(tmp_path / "outbox.json"))
     tell(anvil, "evm_mine")
     again = Sender(anvil.web3, outbox=Outbox(tmp_path / "outbox.json"))
@@ -148,8 +146,8 @@ def test_a_nonce_that_another_program_uses_first_is_no_loss(anvil: Anvil, signer
         sender = Sender(Web3(Nodes([flaky.url], CHAIN_ID, patience=QUICK)), FeePolicy())
         timer = threading.Timer(0.5, flaky.lies.clear)
         timer.start()
-        assert sender.send(signer, ONE)["status"] == 1
-    assert received(anvil) == 2
+        assert sender.send(signer, {**ONE, "value": 2})["status"] == 1
+    assert received(anvil) == 3
 
 
 def test_nodes_that_disagree_on_the_nonce_are_not_believed(anvil: Anvil, signer: KeySigner):

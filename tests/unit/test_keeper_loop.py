@@ -55,6 +55,10 @@ class Chain:
     witness_margins: dict[int, int] = field(default_factory=dict)
     refused: dict[Any, str] = field(default_factory=dict)
     sent: list[tuple[Any, ...]] = field(default_factory=list)
+    touched: tuple[AccountId, ...] = ()
+
+    def recover(self) -> Receipt | None:
+        return None
 
     def scan(self) -> Sequence[AccountId]:
         return [view.id for view in self.accounts]
