@@ -13,6 +13,7 @@ from ballast.client.chain import Chain
 from ballast.deploy.config import NetworkConfig, config_path, load_config
 from ballast.deploy.deployment import make_book
 from ballast.deploy.plan import LENS, Send, make_plan
+from ballast.deploy.preflight import require_sane
 from ballast.deploy.run import DeployError, Runner, resolve
 from ballast.deploy.verification import write_inputs
 from ballast.deploy.web3_executor import Web3Executor
@@ -54,6 +55,9 @@ def cli(  # noqa: PLR0917 (click passes them by name)
         raise DeployError(f"chain_id is {config.chain_id}, but the node is of {chain.chain_id}")
     signer = ApeSigner(account, provider)
     deployment = Deployment(chain, config, signer, book_path(chain.chain_id, deployments), fresh)
+    checked = require_sane(config, deployment.executor, chain.time)
+    if checked:
+        say(f"{checked} addresses of the configuration answer as they should")
     if not (yes or is_local(chain.chain_id)):
         deployment.preview()
         return
@@ -71,16 +75,16 @@ class Deployment:
         self._chain = chain
         self._config = config
         self._path = path
-        self._executor = Web3Executor(chain, signer)
+        self.executor = Web3Executor(chain, signer)
         self._plan = make_plan(config, has_lens=LENS in chain.artifacts)
         self._old = None if fresh else self._read_old()
-        self._runner = Runner(self._executor, self._known(), self._report, self._save)
+        self._runner = Runner(self.executor, self._known(), self._report, self._save)
 
     def run(self) -> None:
-        balance = self._chain.web3.eth.get_balance(self._executor.deployer)
+        balance = self._chain.web3.eth.get_balance(self.executor.deployer)
         say(
             f"Chain {self._chain.chain_id} ({self._config.name}), deployer "
-            f"{self._executor.deployer} with {balance / 10**18:.4f} of the chain's money"
+            f"{self.executor.deployer} with {balance / 10**18:.4f} of the chain's money"
         )
         addresses = self._runner.run(self._plan)
         self._verify()
@@ -125,12 +129,12 @@ class Deployment:
         return {}
 
     def _book(self, addresses: Any, complete: bool) -> AddressBook:
-        block = self._old.block if self._old else self._executor.first_block
+        block = self._old.block if self._old else self.executor.first_block
         return make_book(
             self._config,
             addresses,
             chain_id=self._chain.chain_id,
-            deployer=self._old.deployer if self._old else self._executor.deployer,
+            deployer=self._old.deployer if self._old else self.executor.deployer,
             block=block or 0,
             complete=complete,
         )
@@ -155,7 +159,7 @@ class Deployment:
 
     def _write_inputs(self, addresses: dict[str, str]) -> None:
         folder = self._path.with_suffix("") / "verification"
-        deployer = self._executor.deployer
+        deployer = self.executor.deployer
         contracts = [
             (
                 one.name,
@@ -177,6 +181,6 @@ class Deployment:
             say(f"Nothing to do: {self._path} is deployed as configured.")
             return
         say(
-            f"{self._runner.changes} steps, {self._executor.gas_used:,} gas. "
+            f"{self._runner.changes} steps, {self.executor.gas_used:,} gas. "
             f"Address book: {self._path}"
         )
