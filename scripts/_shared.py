@@ -14,9 +14,9 @@ from rich.console import Console
 
 from ballast.client.artifacts import ArtifactError
 from ballast.client.book import DEPLOYMENTS
-from ballast.client.chain import Chain, ChainError
+from ballast.client.chain import Chain
 from ballast.client.client import Client
-from ballast.client.errors import ContractError
+from ballast.client.errors import ChainError, ContractError
 from ballast.client.orders import OrderError
 from ballast.client.signers import SignerError
 from ballast.codec import CodecError

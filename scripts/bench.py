@@ -14,7 +14,7 @@ from ballast.bench.report import GAS_REPORT, gas_report, sizes_report
 from ballast.bench.scan import SCAN_REPORT, TARGET, Timings, measure_scan, scan_report
 from ballast.bench.stage import GENESIS, Stage
 from ballast.client.artifacts import ROOT, load_artifacts
-from ballast.demo.anvil import Anvil
+from ballast.devnet.anvil import Anvil
 from scripts._shared import console, readable
 
 

@@ -15,7 +15,6 @@ import click
 from ballast.client.book import book_path
 from ballast.client.chain import Chain
 from ballast.client.client import Client
-from ballast.demo.anvil import CHAIN_ID, Anvil
 from ballast.demo.cast import DEPLOYER, KEEPER
 from ballast.demo.feeds import Feeds
 from ballast.demo.paths import SEED, SHIPPED, make, read
@@ -25,6 +24,7 @@ from ballast.demo.show import Screen, show_result
 from ballast.demo.stage import Stage
 from ballast.deploy.config import NetworkConfig, UnderlyingConfig, config_path, load_config
 from ballast.deploy.deployment import Deployment
+from ballast.devnet.anvil import CHAIN_ID, Anvil
 from ballast.oracle.prices import PriceRow
 from ballast.units import from_wad, to_units
 from scripts._shared import console, readable, say

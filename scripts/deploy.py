@@ -51,6 +51,7 @@ def cli(  # noqa: PLR0917 (click passes them by name)
     signer = ApeSigner(account, provider)
     path = book_path(chain.chain_id, deployments)
     deployment = Deployment(chain, config, signer, path, fresh=fresh, say=say)
+    deployment.check()
     if not (yes or is_local(chain.chain_id)):
         deployment.preview()
         return

@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 from ape.cli import ConnectedProviderCommand, account_option
 
-from ballast.client.artifacts import ROOT
-from ballast.client.client import Client
+from ballast.client.book import AddressBook, book_path
 from ballast.client.signers import PASSPHRASE_VARIABLE, KeySigner, Signer
-from ballast.codec import AccountId
-from ballast.keeper.accounts import AccountScanner
-from ballast.keeper.chain import Eyes, Hands, Logs, open_reports, require_lens, start_cursor
+from ballast.keeper.assembly import SECRET_VARIABLE, Options, open_keeper, say
 from ballast.keeper.decide import Policy
-from ballast.keeper.journal import Journal
-from ballast.keeper.loop import TROUBLE, Keeper, KeeperError, Step, money
-from ballast.units import to_wad
-from scripts._shared import ApeSigner, console, deployments_option, open_client, readable
+from ballast.keeper.logs import FORMATS, open_log
+from ballast.keeper.loop import TROUBLE, KeeperError, Step, money
+from scripts._shared import ApeSigner, deployments_option, readable
 
-STATE = ROOT / ".keeper"
 T = TypeVar("T")
 
 
@@ -93,6 +87,40 @@ T = TypeVar("T")
     show_default=True,
     help="Environment variable with the passphrase of the keyfile.",
 )
+@click.option(
+    "--rpc",
+    "rpcs",
+    multiple=True,
+    help="URL of a node, best first; repeat for fail-over. That of --network by default.",
+)
+@click.option(
+    "--max-fee-gwei", type=click.FloatRange(0, min_open=True), help="Greatest fee per gas."
+)
+@click.option("--pyth-url", help="Hermes service for updates of Pyth.")
+@click.option(
+    "--pyth-folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder with answers of Hermes, 0x<price id>.json, instead of a service.",
+)
+@click.option(
+    "--log-format",
+    type=click.Choice(FORMATS),
+    default=FORMATS[0],
+    help="Lines for people or machines.",
+)
+@click.option(
+    "--metrics-port",
+    type=click.IntRange(0, 65535),
+    help="Serve /metrics and /healthz on 127.0.0.1.",
+)
+@click.option(
+    "--stall-seconds",
+    type=click.FloatRange(1),
+    default=300.0,
+    show_default=True,
+    help="/healthz is 503 when no step succeeded for so long.",
+)
+@click.option("--webhook", help=f"URL that gets notices of margin, signed with {SECRET_VARIABLE}.")
 @account_option(prompt=None)
 @deployments_option
 @readable
@@ -102,19 +130,11 @@ def cli(
     deployments: Path,
     *,
     once: bool,
-    dry_run: bool,
-    reports: Path | None,
-    interval: float,
-    deviation_bps: int,
-    heartbeat: int | None,
-    min_profit: str,
-    gas_feed: str,
-    gas_money: str | None,
-    index: int,
-    state: Path | None,
-    journal: Path | None,
+    log_format: str,
     keyfile: Path | None,
     passphrase_env: str,
+    rpcs: tuple[str, ...],
+    **options: Any,
 ) -> None:
     """Keep a deployment healthy, for a reward.
 
@@ -123,50 +143,20 @@ def cli(
     the gas. Everything is simulated before it is sent. The positions end up in the keeper's own
     account, which must hold collateral for them.
     """
-    client = open_client(provider, deployments)
-    require_lens(client)
+    open_log(log_format)
+    book = AddressBook.load(book_path(provider.chain_id, deployments))
     signer = _signer(account, provider, keyfile, passphrase_env)
-    keeper = make_keeper(
-        client,
-        signer,
-        AccountId.make(signer.address, index),
-        reports=reports,
-        policy=Policy(deviation_bps, heartbeat, to_wad(min_profit)),
-        native=gas_feed if gas_money is None else to_wad(gas_money),
-        state=state or STATE / f"{client.book.chain_id}.json",
-        journal=Journal(journal or STATE / f"{client.book.chain_id}.jsonl"),
-        dry_run=dry_run,
-    )
-    own = _or_fail(keeper.require_collateral)
-    say(f"watching chain {client.book.chain_id} for {own.id}, worth {money(own.equity)}")
-    if once:
-        _show(_or_fail(keeper.step))
-        return
-    try:
-        keeper.run(interval)
-    except KeyboardInterrupt:
-        say("stopped")
-
-
-def make_keeper(
-    client: Client,
-    signer: Signer,
-    into: AccountId,
-    *,
-    reports: Path | None,
-    policy: Policy,
-    native: str | int,
-    state: Path,
-    journal: Journal,
-    dry_run: bool,
-) -> Keeper:
-    """A keeper with eyes and hands on a deployment."""
-    eyes = Eyes(client, into, open_reports(client, reports), native, log=say)
-    scanner = AccountScanner(Logs(client), start_cursor(client), state, log=say)
-    hands = Hands(client, signer, into)
-    return Keeper(
-        eyes, hands, scanner, policy, client.book, dry_run=dry_run, journal=journal, log=say
-    )
+    wanted = Options(rpcs=rpcs or (provider.http_uri,), **options)
+    with open_keeper(book, deployments, signer, wanted) as keeper:
+        own = _or_fail(keeper.require_collateral)
+        say(f"watching chain {book.chain_id} for {own.id}, worth {money(own.equity)}")
+        if once:
+            _show(_or_fail(keeper.step))
+            return
+        try:
+            keeper.run(wanted.interval)
+        except KeyboardInterrupt:
+            say("stopped")
 
 
 def _or_fail(attempt: Callable[[], T]) -> T:
@@ -192,9 +182,3 @@ def _signer(account: Any, provider: Any, keyfile: Path | None, variable: str) ->
     signer = ApeSigner(account, provider)
     signer.unlock()
     return signer
-
-
-def say(line: str) -> None:
-    """One line of progress, with the time, at once."""
-    now = datetime.now(UTC).strftime("%H:%M:%S")
-    console.print(f"{now} {line}", highlight=False, markup=False, soft_wrap=True)

@@ -16,13 +16,13 @@ from ballast.client.oracle import PriceUpdate
 from ballast.client.orders import Order, SignedOrder, make_nonce, sign_order
 from ballast.client.signers import KeySigner
 from ballast.codec import AccountId, Instrument
-from ballast.demo.anvil import Anvil, dev_account
 from ballast.deploy.addresses import make_book
 from ballast.deploy.config import load_config
 from ballast.deploy.names import LENS
 from ballast.deploy.plan import make_plan
 from ballast.deploy.run import Runner
 from ballast.deploy.web3_executor import Web3Executor
+from ballast.devnet.anvil import Anvil, dev_account
 from ballast.oracle.reports import Domain, Report, pack_update, sign
 from ballast.units import BPS, WAD
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import namedtuple
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,20 +12,15 @@ from eth_utils.abi import collapse_if_tuple
 from eth_utils.address import to_checksum_address
 from web3 import HTTPProvider, Web3
 from web3.contract import Contract
-from web3.exceptions import ContractLogicError, TimeExhausted, Web3RPCError
+from web3.exceptions import ContractLogicError, Web3RPCError
 from web3.types import RPCEndpoint
 
 from ballast.client.artifacts import Artifacts, load_artifacts
-from ballast.client.errors import ContractError, ErrorDecoder
+from ballast.client.errors import ChainError, ContractError, ErrorDecoder, TransactionReverted
+from ballast.client.sender import Sender
 from ballast.client.signers import Signer
 
 GAS_MARGIN_PERCENT = 25
-RECEIPT_SECONDS = 180
-_NONCE_TRIES = 3
-
-
-class ChainError(Exception):
-    """The node cannot be used, or a transaction was lost."""
 
 
 @dataclass(frozen=True)
@@ -41,20 +35,24 @@ class Call:
 
 @dataclass(frozen=True)
 class Receipt:
-    """What a transaction did."""
+    """What a transaction did. `cost` is what its gas cost, wei."""
 
     hash: str
     block: int
     gas_used: int
     contract_address: str | None
     logs: Sequence[Mapping[str, Any]] = field(repr=False, default=())
+    cost: int = 0
 
 
 class Chain:
     """One node. Every failure of a call is a ContractError with the contract's own words."""
 
-    def __init__(self, web3: Web3, artifacts: Artifacts | None = None) -> None:
+    def __init__(
+        self, web3: Web3, artifacts: Artifacts | None = None, sender: Sender | None = None
+    ) -> None:
         self.web3 = web3
+        self.sender = sender or Sender(web3)
         self.artifacts = load_artifacts() if artifacts is None else artifacts
         self.errors = ErrorDecoder(self.artifacts.values())
         self._contracts: dict[tuple[str, str], Contract] = {}
@@ -112,7 +110,7 @@ class Chain:
             return _named(outputs[0], answer)
         return [_named(part, value) for part, value in zip(outputs, answer, strict=True)]
 
-    def batch(self, calls: Sequence[Call]) -> list[Any]:
+    def batch(self, calls: Sequence[Call], block: int | None = None) -> list[Any]:
         """The answers of many views in one request; a refused one answers its ContractError."""
         if not calls:
             return []
@@ -122,7 +120,7 @@ class Chain:
                 RPCEndpoint("eth_call"),
                 [
                     {"to": function.address, "data": function._encode_transaction_data()},
-                    "latest",
+                    "latest" if block is None else hex(block),
                 ],
             )
             for function in functions
@@ -172,17 +170,19 @@ class Chain:
         transaction = {"to": function.address, "data": function._encode_transaction_data()}
         return self._estimate({**transaction, "from": sender})
 
+    def recover(self, signer: Signer) -> Receipt | None:
+        """What became of the transaction that an earlier run left outstanding.
+
+        Raises ContractError if it failed in its block; None if there is none, or never will be.
+        """
+        raw = self.sender.recover(signer)
+        return None if raw is None else self._result(raw)
+
     def _transact(self, signer: Signer, transaction: dict[str, Any]) -> Receipt:
-        plain = {**transaction, "from": signer.address, "value": 0}
-        gas = self._estimate(plain)
-        filled = {
-            **plain,
-            **self._fees(),
-            "chainId": self.chain_id,
-            "gas": gas + gas * GAS_MARGIN_PERCENT // 100,
-            "type": 2,
-        }
-        return self._receipt(self._broadcast(signer, filled), plain)
+        plain = {**transaction, "value": 0}
+        gas = self._estimate({**plain, "from": signer.address})
+        limit = gas + gas * GAS_MARGIN_PERCENT // 100
+        return self._result(self.sender.send(signer, {**plain, "gas": limit}))
 
     def _estimate(self, transaction: dict[str, Any]) -> int:
         try:
@@ -192,51 +192,32 @@ class Chain:
         except Web3RPCError as error:
             raise ChainError(f"the node refused the transaction: {error.message}") from None
 
-    def _fees(self) -> dict[str, int]:
-        """EIP-1559 fees that survive six full blocks."""
-        base = int(self.web3.eth.get_block("latest").get("baseFeePerGas", 0))
-        tip = int(self.web3.eth.max_priority_fee)
-        return {"maxFeePerGas": 2 * base + tip, "maxPriorityFeePerGas": tip}
-
-    def _broadcast(self, signer: Signer, transaction: dict[str, Any]) -> bytes:
-        """Sign with the next nonce and send; another program may use the key at the same time."""
-        for _ in range(_NONCE_TRIES):
-            numbered = {**transaction, "nonce": self.nonce(signer.address)}
-            raw = signer.sign_transaction({k: v for k, v in numbered.items() if k != "from"})
-            try:
-                return bytes(self.web3.eth.send_raw_transaction(raw))
-            except Web3RPCError as error:
-                if "nonce" not in str(error).lower():
-                    raise ChainError(f"the node refused the transaction: {error.message}") from None
-                time.sleep(0.2)
-        raise ChainError(f"another program keeps using the nonces of {signer.address}")
-
-    def _receipt(self, transaction_hash: bytes, transaction: dict[str, Any]) -> Receipt:
-        try:
-            raw = self.web3.eth.wait_for_transaction_receipt(
-                cast(Any, transaction_hash), timeout=RECEIPT_SECONDS, poll_latency=0.1
-            )
-        except TimeExhausted:
-            raise ChainError(
-                f"transaction 0x{transaction_hash.hex()} is in no block after {RECEIPT_SECONDS} s"
-            ) from None
-        if raw["status"] == 0:
-            raise self._failure(transaction, int(raw["blockNumber"]), transaction_hash)
-        return Receipt(
-            hash="0x" + transaction_hash.hex(),
+    def _result(self, raw: Mapping[str, Any]) -> Receipt:
+        gas_used = int(raw["gasUsed"])
+        receipt = Receipt(
+            hash="0x" + bytes(raw["transactionHash"]).hex(),
             block=int(raw["blockNumber"]),
-            gas_used=int(raw["gasUsed"]),
+            gas_used=gas_used,
             contract_address=raw.get("contractAddress"),
-            logs=cast(Any, raw["logs"]),
+            logs=raw["logs"],
+            cost=gas_used * int(raw.get("effectiveGasPrice", 0)),
         )
+        if raw["status"] == 0:
+            reason = self._failure(receipt)
+            raise TransactionReverted(reason, receipt.hash, gas_used, receipt.cost)
+        return receipt
 
-    def _failure(self, transaction: dict[str, Any], block: int, by: bytes) -> ContractError:
+    def _failure(self, receipt: Receipt) -> ContractError:
         """Why a transaction failed in its block: repeat it on the state before."""
+        sent = self.web3.eth.get_transaction(cast(Any, receipt.hash))
+        again = {"from": sent["from"], "data": sent["input"]}
+        if sent.get("to") is not None:
+            again["to"] = sent["to"]
         try:
-            self.web3.eth.call(cast(Any, transaction), block - 1)
+            self.web3.eth.call(cast(Any, again), receipt.block - 1)
         except ContractLogicError as error:
             return self._explain(error)
-        return ContractError(f"transaction 0x{by.hex()} failed, but passes a block before")
+        return ContractError(f"transaction {receipt.hash} failed, but passes a block before")
 
     def _explain(self, error: ContractLogicError) -> ContractError:
         return self.errors.explain(_revert_data(error.data))

@@ -21,6 +21,10 @@ _BUILT_IN: Abi = [
 _LOOKS_LIKE_WAD = range(10**12, 10**45)
 
 
+class ChainError(Exception):
+    """The node cannot be used, or a transaction was lost."""
+
+
 class ContractError(Exception):
     """A call that a contract refused. `name` is that of the custom error, empty if unknown."""
 
@@ -28,6 +32,16 @@ class ContractError(Exception):
         super().__init__(message)
         self.name = name
         self.values = values
+
+
+class TransactionReverted(ContractError):  # noqa: N818 (what happened, and it was paid for)
+    """A transaction that a contract refused in its block. `cost` is what its gas cost, wei."""
+
+    def __init__(self, reason: ContractError, transaction: str, gas_used: int, cost: int) -> None:
+        super().__init__(str(reason), reason.name, reason.values)
+        self.transaction = transaction
+        self.gas_used = gas_used
+        self.cost = cost
 
 
 class ErrorDecoder:

@@ -8,7 +8,8 @@ from typing import Any, cast
 
 from web3.exceptions import Web3RPCError
 
-from ballast.client.chain import Chain, ChainError, Receipt
+from ballast.client.chain import Chain, Receipt
+from ballast.client.errors import ChainError
 
 CHUNK_BLOCKS = 2_000
 

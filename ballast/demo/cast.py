@@ -9,7 +9,7 @@ from eth_account.signers.local import LocalAccount
 
 from ballast.client.signers import KeySigner
 from ballast.codec import AccountId
-from ballast.demo.anvil import dev_account
+from ballast.devnet.anvil import dev_account
 from ballast.units import WAD
 
 BTC, ETH = "BTC", "ETH"

@@ -11,7 +11,6 @@ from typing import Protocol
 from ballast.client.client import Client
 from ballast.client.events import Event
 from ballast.codec import AccountId, Snapshot
-from ballast.demo.anvil import Anvil
 from ballast.demo.books import Books, problems
 from ballast.demo.cast import DEPLOYER, PARTICIPANTS, TRADERS, Actor
 from ballast.demo.feeds import Feeds
@@ -19,6 +18,7 @@ from ballast.demo.mirror import Mirror, Prediction
 from ballast.demo.process import KeeperProcess
 from ballast.demo.reading import read_books
 from ballast.demo.stage import Stage
+from ballast.devnet.anvil import Anvil
 from ballast.keeper.chain import read_feeds
 from ballast.oracle.prices import PriceRow, PricesError
 from ballast.units import wad_div_floor

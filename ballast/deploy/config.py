@@ -32,13 +32,13 @@ MAX_HEARTBEAT = 36 * 3600
 MAX_ID = 0xFFFF
 MAX_GRACE = 3600
 DEPLOYER = "deployer"
+MOCK = "mock"
 MAX_DELAY = 30 * 24 * 3600  # of an Authority: longer ones would be a lock, not a delay
 
 PARAMETERS = "parameters"
 GUARDIAN = "guardian"
 OPERATIONS = "operations"
 ROLES = (PARAMETERS, GUARDIAN, OPERATIONS)
-MOCK = "mock"
 
 CHAINLINK = "chainlink"
 QUORUM = "quorum"
@@ -235,12 +235,12 @@ class NetworkConfig:
     pyth: str | None = None
     roles: tuple[RoleConfig, ...] = ()
     target_admin_delay: int = 0
+    sequencer: SequencerConfig | None = None
 
     @property
     def has_guardian(self) -> bool:
         """Whether there is somebody who may stop things without a delay."""
         return any(role.name == GUARDIAN for role in self.roles)
-    sequencer: SequencerConfig | None = None
 
     def underlying(self, name: str) -> UnderlyingConfig:
         return next(one for one in self.underlyings if one.name == name)

@@ -14,6 +14,7 @@ from ballast.deploy.addresses import make_book
 from ballast.deploy.config import NetworkConfig
 from ballast.deploy.names import AUTHORITY, LENS
 from ballast.deploy.plan import Send, make_plan
+from ballast.deploy.preflight import require_sane
 from ballast.deploy.roles import Powers
 from ballast.deploy.run import DeployError, Runner, resolve
 from ballast.deploy.verification import write_inputs
@@ -41,6 +42,12 @@ class Deployment:
         self._plan = make_plan(config, has_lens=LENS in chain.artifacts)
         self._old = None if fresh else self._read_old()
         self._runner = Runner(self._executor, self._known(), self._report, self._save)
+
+    def check(self) -> None:
+        """Refuses a configuration that names something that does not answer as it should."""
+        checked = require_sane(self._config, self._executor, self._chain.time)
+        if checked:
+            self._say(f"{checked} addresses of the configuration answer as they should")
 
     def run(self) -> None:
         balance = self._chain.balance(self._executor.deployer)

@@ -7,8 +7,8 @@ from typing import Any
 
 from web3.exceptions import BadFunctionCallOutput, Web3ValueError
 
-from ballast.client.chain import Call, Chain, ChainError
-from ballast.client.errors import ContractError
+from ballast.client.chain import Call, Chain
+from ballast.client.errors import ChainError, ContractError
 from ballast.client.signers import Signer
 from ballast.deploy.run import DeployError, Refused
 

@@ -21,12 +21,15 @@ from ballast.codec import AccountId, CodecError
 SAFE_BLOCKS = 64
 CHUNK = 5000
 
-# Events that can give an account something to lose, and the topics that name the account.
+# Events that change what an account holds, and the topics that name the account.
 _NAMED_BY = {
     "Deposited(bytes32,uint16,uint256,address)": (1,),
+    "Withdrawn(bytes32,uint16,uint256,address)": (1,),
     "Transferred(bytes32,bytes32,uint16,uint256)": (1, 2),
     "Traded(uint256,bytes32,bytes32,int256,uint256,uint256,uint256,int256)": (2, 3),
+    "Settled(bytes32,int256)": (1,),
     "SliceTransferred(bytes32,bytes32,uint256,uint256,uint256)": (1, 2),
+    "EngineSelected(bytes32,uint8)": (1,),
 }
 TOPICS = {keccak(text=signature): topics for signature, topics in _NAMED_BY.items()}
 
@@ -122,24 +125,36 @@ class AccountScanner:
         self._file = file
         self._log = log
         self.cursor = self._load()
+        self.touched: frozenset[AccountId] = frozenset()
+        self._tip: frozenset[AccountId] = frozenset()
 
     def scan(self, chunk: int = CHUNK) -> tuple[AccountId, ...]:
-        """Reads what is new and returns every account known."""
+        """Reads what is new and returns every account known.
+
+        `touched` are then the accounts that the blocks read name, or that those blocks named in
+        the last scan: a reorganisation may have put these back.
+        """
         head = self._source.block_number()
         if not self._is_on_chain(head):
             self._log("accounts: the chain is not the one of the cursor: scanning from the start")
             self.cursor = self._start
+        named: set[AccountId] = set()
         safe = max(head - SAFE_BLOCKS, self.cursor.block)
         for first, last in chunks(self.cursor.block + 1, safe, chunk):
             found = self._read(first, last)
+            named.update(found)
             self.cursor = replace(
                 self.cursor.with_accounts(found),
                 block=last,
                 block_hash=self._source.block_hash(last),
             )
             self._save()
+        tip: set[AccountId] = set()
         for first, last in chunks(safe + 1, head, chunk):
-            self.cursor = self.cursor.with_accounts(self._read(first, last))
+            tip.update(self._read(first, last))
+        self.cursor = self.cursor.with_accounts(tip)
+        self.touched = frozenset(named | tip) | self._tip
+        self._tip = frozenset(tip)
         return self.cursor.accounts
 
     def _read(self, first: int, last: int) -> list[AccountId]:
@@ -172,6 +187,6 @@ class AccountScanner:
         if self._file is None:
             return
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        fresh = self._file.with_name(self._file.name + ".new")
+        fresh = self._file.with_name(f"{self._file.name}.{os.getpid()}.new")
         fresh.write_text(self.cursor.to_json() + "\n", encoding="utf-8")
         os.replace(fresh, self._file)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from web3.exceptions import Web3RPCError
 
@@ -28,7 +28,7 @@ HEALTH_CHUNK = 40
 
 
 class Reports(Protocol):
-    """Where updates of the quorum come from."""
+    """Where updates for a source come from."""
 
     def update(self, underlying: int, now: int, max_age: int) -> bytes:
         """The newest update on a feed; empty if there is none."""
@@ -36,10 +36,13 @@ class Reports(Protocol):
 
 
 class NoReports:
-    """A keeper without a report folder lives on push sources alone."""
+    """A keeper without updates lives on push sources alone."""
 
     def update(self, _underlying: int, _now: int, _max_age: int) -> bytes:
         return b""
+
+
+NO_REPORTS: Reports = NoReports()
 
 
 def read_quorum(client: Client) -> Quorum:
@@ -54,7 +57,7 @@ def read_quorum(client: Client) -> Quorum:
 def open_reports(client: Client, folder: Path | None) -> Reports:
     """The reports of a folder, or none."""
     if folder is None:
-        return NoReports()
+        return NO_REPORTS
     domain = Domain(client.book.chain_id, client.book.address("QuorumSource"))
     return ReportFolder(folder, domain, lambda: read_quorum(client))
 
@@ -118,15 +121,19 @@ class Eyes:
         keeper: AccountId,
         reports: Reports,
         native: str | int,
+        *,
+        pyth: Reports | None = None,
         log: Callable[[str], None] = print,
     ) -> None:
         """`native` is the underlying whose price gas money has, or a fixed price (WAD of cash)."""
         self._client = client
         self._chain = client.chain
         self._keeper = keeper
-        self._reports = reports
         self._log = log
-        self._quorum = client.book.contracts.get("QuorumSource", "").lower()
+        self._updates = {
+            client.book.contracts.get("QuorumSource", "").lower(): reports,
+            client.book.contracts.get("PythSource", "").lower(): pyth or NO_REPORTS,
+        }
         self._native = native if isinstance(native, int) else None
         self._native_feed = None if isinstance(native, int) else client.book.underlying(native).id
 
@@ -143,6 +150,7 @@ class Eyes:
             accounts=tuple(self._with_terms(others)),
             gas_price=int(self._chain.web3.eth.gas_price),
             native_price=self._native_price(feeds),
+            gas_money=int(self._chain.web3.eth.get_balance(cast(Any, self._keeper.owner))),
         )
 
     # ---- Feeds ----
@@ -166,9 +174,9 @@ class Eyes:
 
     def _data(self, underlying: int, config: FeedConfig, now: int) -> tuple[bytes, ...]:
         return tuple(
-            self._reports.update(underlying, now, config.source_max_age)
-            if source.lower() == self._quorum
-            else b""
+            self._updates.get(source.lower(), NO_REPORTS).update(
+                underlying, now, config.source_max_age
+            )
             for source in config.sources
         )
 
@@ -243,6 +251,10 @@ class Hands:
         self._client = client
         self._signer = signer
         self._into = into
+
+    def recover(self) -> Receipt | None:
+        """What became of a transaction of which nothing was heard; ContractError if it failed."""
+        return self._client.chain.recover(self._signer)
 
     def simulate_refresh(self, refreshes: Sequence[Refresh]) -> int:
         """The gas that it would take; raises ContractError if it would fail."""

@@ -55,7 +55,10 @@ class AccountView:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Everything that a decision rests on. `native_price` is cash for one unit of gas money."""
+    """Everything that a decision rests on.
+
+    `native_price` is cash for one unit of gas money, `gas_money` what the signer has of it, wei.
+    """
 
     now: int
     block: int
@@ -64,6 +67,7 @@ class World:
     accounts: tuple[AccountView, ...] = ()
     gas_price: int = 0
     native_price: int = 0
+    gas_money: int = 0
 
 
 @dataclass(frozen=True, slots=True)

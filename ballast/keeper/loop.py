@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -11,8 +11,8 @@ from typing import Any, Protocol
 from web3.exceptions import Web3Exception
 
 from ballast.client.book import AddressBook
-from ballast.client.chain import ChainError, Receipt
-from ballast.client.errors import ContractError
+from ballast.client.chain import Receipt
+from ballast.client.errors import ChainError, ContractError, TransactionReverted
 from ballast.codec import AccountId
 from ballast.keeper.decide import (
     MIN_EQUITY,
@@ -33,6 +33,9 @@ from ballast.units import WAD
 # Ends of the core: on a linear book one of them is the scenario that binds, if any single one does.
 WITNESSES = (1, 17)
 
+# What a liquidation is refused with once somebody else has restored the account.
+OUTRUN = ("Liquidator_Healthy", "Liquidator_ZeroFraction")
+
 # What may go wrong in a step without being the keeper's fault; it tries again after a while.
 TROUBLE = (ChainError, ContractError, Web3Exception, OSError)
 
@@ -52,6 +55,8 @@ class Eyes(Protocol):
 class Hands(Protocol):
     """What a keeper does."""
 
+    def recover(self) -> Receipt | None: ...
+
     def simulate_refresh(self, refreshes: Sequence[Refresh]) -> int: ...
 
     def refresh(self, refreshes: Sequence[Refresh]) -> Receipt: ...
@@ -68,7 +73,37 @@ class Hands(Protocol):
 class Scanner(Protocol):
     """Knows the accounts."""
 
+    @property
+    def touched(self) -> Collection[AccountId]:
+        """The accounts that may have changed since the scan before the last."""
+        ...
+
     def scan(self) -> Sequence[AccountId]: ...
+
+
+class Triage(Protocol):
+    """Rules out accounts that need no look."""
+
+    def whom(
+        self, accounts: Sequence[AccountId], touched: Collection[AccountId]
+    ) -> Sequence[AccountId]: ...
+
+
+class Everyone:
+    """Rules nobody out."""
+
+    def whom(
+        self, accounts: Sequence[AccountId], _touched: Collection[AccountId]
+    ) -> Sequence[AccountId]:
+        return accounts
+
+
+class Observer(Protocol):
+    """Hears of every step."""
+
+    def stepped(self, world: World, step: Step) -> None: ...
+
+    def troubled(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +119,17 @@ class Plan:
 
 @dataclass(slots=True)
 class Step:
-    """What one step came to."""
+    """What one step came to: reward in WAD of cash, gas money in wei.
+
+    `lost` counts liquidations that another keeper won.
+    """
 
     accounts: int = 0
     refreshed: int = 0
     liquidated: int = 0
+    lost: int = 0
     reward: int = 0
+    gas_money: int = 0
     failed: int = 0
 
 
@@ -104,18 +144,25 @@ class Keeper:
         policy: Policy,
         names: AddressBook,
         *,
+        triage: Triage | None = None,
+        observers: Sequence[Observer] = (),
         dry_run: bool = False,
         journal: Journal | None = None,
         log: Callable[[str], None] = print,
+        warn: Callable[[str], None] | None = None,
     ) -> None:
+        """`warn` gets the lines that somebody should read; `log` if it is left out."""
         self._eyes = eyes
         self._hands = hands
         self._scanner = scanner
         self._policy = policy
         self._names = names
+        self._triage = triage or Everyone()
+        self._observers = observers
         self._dry_run = dry_run
         self._journal = journal or Journal()
         self._log = log
+        self._warn = warn or log
         self._told: dict[AccountId, str] = {}
 
     # ---- Running ----
@@ -139,25 +186,53 @@ class Keeper:
             try:
                 self.step()
             except TROUBLE as error:
-                self._log(f"trouble: {error}; trying again in {interval:g} s")
+                self._warn(f"trouble: {error}; trying again in {interval:g} s")
+                for observer in self._observers:
+                    observer.troubled()
             sleep(interval)
 
     def step(self) -> Step:
         """Refreshes what is due, then liquidates what pays."""
         done = Step()
+        self._recover(done)
         accounts = self._scanner.scan()
         done.accounts = len(accounts)
-        world = self._eyes.look(accounts)
+        world = self._look(accounts)
         refreshes = decide(world, self._policy).refreshes
         if refreshes:
             self._refresh(refreshes, done)
-            world = self._eyes.look(accounts)
+            world = self._look(accounts)
         actions = decide(world, self._policy)
         self._forget(actions)
         self._tell(actions.skipped)
         for action in actions.liquidations:
             self._try(action, done)
+        for observer in self._observers:
+            observer.stepped(world, done)
         return done
+
+    def _look(self, accounts: Sequence[AccountId]) -> World:
+        return self._eyes.look(self._triage.whom(accounts, self._scanner.touched))
+
+    def _recover(self, done: Step) -> None:
+        """What an earlier step or run sent, and never heard of again."""
+        if self._dry_run:
+            return
+        try:
+            receipt = self._hands.recover()
+        except TransactionReverted as error:
+            self._paid(error, done)
+            self._warn(f"a transaction sent earlier has failed: {error}: {error.transaction}")
+            return
+        if receipt is not None:
+            done.gas_money += receipt.cost
+            self._journal.write("recovered", receipt)
+            self._log(f"a transaction sent earlier is in a block: {_trace(receipt)}")
+
+    def _paid(self, error: ContractError, done: Step) -> None:
+        """A transaction that failed in its block has cost its gas."""
+        if isinstance(error, TransactionReverted):
+            done.gas_money += error.cost
 
     # ---- Prices ----
 
@@ -171,10 +246,12 @@ class Keeper:
                 return
             receipt = self._hands.refresh(refreshes)
             done.refreshed += len(refreshes)
+            done.gas_money += receipt.cost
             feeds = [self._feed(refresh.underlying) for refresh in refreshes]
             self._journal.write("refresh", receipt, feeds=feeds)
             self._log(f"refreshed {what}: {_trace(receipt)}")
         except ContractError as error:
+            self._paid(error, done)
             if len(refreshes) > 1:
                 for refresh in refreshes:
                     self._refresh([refresh], done)
@@ -194,16 +271,24 @@ class Keeper:
             if plan is not None:
                 self._liquidate(plan, done)
         except ContractError as error:
-            done.failed += 1
-            self._tell([Skip(action.account, f"cannot be liquidated: {error}")])
+            self._paid(error, done)
+            if error.name in OUTRUN:
+                done.lost += 1
+                self._log(f"another keeper was first at {action.account}{_paid_for(error)}")
+            else:
+                done.failed += 1
+                self._tell([Skip(action.account, f"cannot be liquidated: {error}")])
 
     def _plan(self, action: Liquidate) -> Plan | None:
         """Looks again, since every liquidation changes the keeper's own account, and simulates."""
         world = self._eyes.look([action.account])
         (account,) = world.accounts
         verdict = assess(account, world.keeper, action.cost, self._policy)
-        if not isinstance(verdict, Liquidate):
-            self._tell([verdict] if verdict else [])
+        if verdict is None:
+            self._log(f"{account.id} is healthy again")
+            return None
+        if isinstance(verdict, Skip):
+            self._tell([verdict])
             return None
         plans = self._simulated(verdict, account, world)
         best = min(plans, key=lambda plan: plan.cost)
@@ -247,6 +332,7 @@ class Keeper:
         receipt, event = self._hands.liquidate(plan.account, plan.fraction, least, plan.witness)
         done.liquidated += 1
         done.reward += event["reward"]
+        done.gas_money += receipt.cost
         self._told.pop(plan.account, None)
         self._journal.write(
             "liquidate",
@@ -278,6 +364,13 @@ class Keeper:
 def money(value: int) -> str:
     """WAD of cash as people read it."""
     return f"{value / WAD:,.2f}"
+
+
+def _paid_for(error: ContractError) -> str:
+    """What a failure cost, if it got into a block."""
+    if not isinstance(error, TransactionReverted):
+        return ""
+    return f": gas {error.gas_used:,}, {error.transaction}"
 
 
 def _trace(receipt: Receipt) -> str:

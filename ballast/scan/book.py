@@ -93,7 +93,7 @@ class Book:
 
     def __init__(self, assets: Mapping[int, AssetRisk]) -> None:
         """`assets` says the underlying of each collateral asset, which never changes."""
-        self._assets = assets
+        self.assets = assets
         self._row_of: dict[AccountId, int] = {}
         self._stored: list[Stored] = []
         self._columns: dict[int, int] = {}
@@ -147,8 +147,8 @@ class Book:
         kind, name = key >> 16, key & 0xFFFF
         if kind == KIND_PERP:
             underlying = name
-        elif kind == KIND_COLLATERAL and name in self._assets:
-            underlying = self._assets[name].underlying
+        elif kind == KIND_COLLATERAL and name in self.assets:
+            underlying = self.assets[name].underlying
         else:
             return None
         axis = self._axes.setdefault(underlying, len(self._axes))

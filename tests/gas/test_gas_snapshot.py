@@ -11,7 +11,7 @@ from ballast.bench.gas import Measured, measure
 from ballast.bench.report import gas_report, sizes_report
 from ballast.bench.stage import GENESIS, Stage
 from ballast.client.artifacts import ROOT, load_artifacts
-from ballast.demo.anvil import Anvil
+from ballast.devnet.anvil import Anvil
 
 ENGINE_LIMIT, LIMIT = 19_600, 22_000
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from ballast.client.book import AddressBook, UnderlyingEntry
-from ballast.client.chain import ChainError, Receipt
-from ballast.client.errors import ContractError
+from ballast.client.chain import Receipt
+from ballast.client.errors import ChainError, ContractError
 from ballast.codec import AccountId
 from ballast.keeper.decide import AccountView, FeedView, Policy, Refresh, World
 from ballast.keeper.loop import WITNESSES, Keeper, KeeperError
@@ -55,6 +55,10 @@ class Chain:
     witness_margins: dict[int, int] = field(default_factory=dict)
     refused: dict[Any, str] = field(default_factory=dict)
     sent: list[tuple[Any, ...]] = field(default_factory=list)
+    touched: tuple[AccountId, ...] = ()
+
+    def recover(self) -> Receipt | None:
+        return None
 
     def scan(self) -> Sequence[AccountId]:
         return [view.id for view in self.accounts]

@@ -15,7 +15,7 @@ from eth_account.signers.local import LocalAccount
 from web3 import HTTPProvider, Web3
 from web3.types import RPCEndpoint
 
-from ballast.client.chain import ChainError
+from ballast.client.errors import ChainError
 
 CHAIN_ID = 31337
 MNEMONIC = "test test test test test test test test test test test junk"
@@ -31,12 +31,18 @@ class Anvil:
     """A local chain that begins at a time of its own. Use it as a context manager."""
 
     def __init__(
-        self, time: int, log: Path, accounts: int = 10, options: Sequence[str] = ()
+        self,
+        time: int,
+        log: Path,
+        accounts: int = 10,
+        options: Sequence[str] = (),
+        chain_id: int = CHAIN_ID,
     ) -> None:
         self._time = time
         self._log = log
         self._accounts = accounts
         self._options = options
+        self._chain_id = chain_id
         self._process: subprocess.Popen[bytes] | None = None
         self.url = ""
         self.web3 = Web3()
@@ -61,7 +67,7 @@ class Anvil:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         command = [binary, "--host", "127.0.0.1", "--port", str(port)]
-        command += ["--chain-id", str(CHAIN_ID), "--mnemonic", MNEMONIC]
+        command += ["--chain-id", str(self._chain_id), "--mnemonic", MNEMONIC]
         command += ["--hardfork", "cancun", *self._options]
         command += ["--accounts", str(self._accounts), "--timestamp", str(self._time)]
         with self._log.open("wb") as log:

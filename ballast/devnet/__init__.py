@@ -1,0 +1,1 @@
+"""A local chain of our own, for the demonstration, the benchmarks and the tests."""
