@@ -246,7 +246,15 @@ class Replay(Ledger):
 def differences(replayed: State, state: State) -> list[str]:
     """What two states disagree on, but for checks passed and token balances."""
     names = (
-        "interest", "totals", "reserve", "assets", "markets", "lanes", "floors", "fees", "flags"
+        "interest",
+        "totals",
+        "reserve",
+        "assets",
+        "markets",
+        "lanes",
+        "floors",
+        "fees",
+        "flags",
     )
     found = [name for name in names if getattr(replayed, name) != getattr(state, name)]
     for account in replayed.accounts.keys() | state.accounts.keys():

@@ -1,7 +1,7 @@
 """The road to Sepolia, rehearsed: its configuration, its chain id, its addresses, our commands.
 
-A local node stands in for the testnet. At the addresses of config/sepolia.yaml it has aggregators of
-ours; everything else is done by the shipped commands, signed by a keyfile that Ape holds.
+A local node stands in for the testnet. At the addresses of config/sepolia.yaml it has aggregators
+of ours; everything else is done by the shipped commands, signed by a keyfile that Ape holds.
 """
 
 from __future__ import annotations
