@@ -53,7 +53,14 @@ class Keepers(Orders):
         account = dice.pick(self.world.accounts if dice.chance(6) else weak)
         self._liquidate(account, dice)
 
-    def _liquidate(self, account: AccountId, dice: Dice) -> None:
+    def can_liquidate_at_last_prices(self) -> bool:
+        return self._stale() and self.can_liquidate()
+
+    def liquidate_at_last_prices(self, dice: Dice) -> None:
+        """While a feed is stale, wide or suspect, and nobody brings it up to date."""
+        self._liquidate(dice.pick(self._unhealthy()), dice, updated=False)
+
+    def _liquidate(self, account: AccountId, dice: Dice, *, updated: bool = True) -> None:
         world = self.world
         able = [one for one in self._rich() if one != account]
         keepers = [one for one in able if one in world.accounts[7:10]]
@@ -64,7 +71,7 @@ class Keepers(Orders):
             witness = dice.integer(1, COLUMNS)
         least = dice.part(100 * WAD) if dice.chance(8) else 0
         world.begin_call()
-        real_updates, seen = self._needed_updates(dice)
+        real_updates, seen = self._needed_updates(dice) if updated else ([], [])
         caller = owner_of(into)
         deal: list[Any] = []
 
@@ -84,9 +91,73 @@ class Keepers(Orders):
             self.tally.liquidations += 1
             worth: tuple[Worth, Worth] = found["before"], found["after"]
             taken = deal[0].fraction
-            self.invariants.check_liquidated(account, found["margins"][account], taken, worth)
+            flagged = self.proofs.alive(account, world.now)
+            proven = self.proofs.prove(account, world.now) if flagged else 0
+            self.invariants.check_liquidated(
+                account, found["margins"][account], taken, worth, proven
+            )
+            if account not in world.model.house.state.flags:
+                self.proofs.forget(account)
             del found["margins"][account]
             self._gates(found)
+
+    def can_flag(self) -> bool:
+        return self.can_liquidate()
+
+    def flag(self, dice: Dice) -> None:
+        """Anybody proves an account unhealthy, once or every few minutes for a while."""
+        account, world = dice.pick(self._unhealthy()), self.world
+        sender = dice.pick([*world.owners.values()])
+        for again in range(dice.integer(1, 4)):
+            if again:
+                world.advance(dice.integer(1, 600))
+            witness = self._best_witness(account) if dice.chance(25) else 0
+            world.begin_call()
+            before = self.invariants.margin(account)
+            passed = self._both(
+                lambda witness=witness: world.liquidator.flag(account, witness, [], sender=sender),
+                lambda witness=witness: world.model.flag(account, witness=witness),
+            )
+            if passed:
+                require(before.equity < before.maintenance, "I11: only at E < MM", before)
+                credit = self.invariants.credit(account)
+                require(before.credit <= credit, "I11: credited too much", before, credit)
+                stored = world.model.house.state.flags[account].proven
+                mine = self.proofs.prove(account, world.now)
+                require(stored == mine, "I11: the clock counts proven time", stored, mine)
+            world.check()
+
+    def can_clear_flag(self) -> bool:
+        return bool(self.world.model.house.state.flags)
+
+    def clear_flag(self, dice: Dice) -> None:
+        """Anybody clears a flag, mostly after the owner topped the account up."""
+        world = self.world
+        account = dice.pick([*world.model.house.state.flags])
+        self._freshen(dice)
+        if dice.chance(70):
+            self._top_up(account)
+        sender = dice.pick([*world.owners.values()])
+        world.begin_call()
+        cleared = self._both(
+            lambda: world.liquidator.clearFlag(account, [], sender=sender),
+            lambda: world.model.clear_flag(account),
+        )
+        if cleared:
+            margin = self._margin(account)
+            require(margin.fresh and margin.equity >= margin.margin_call, "I11: cleared", margin)
+            self.proofs.forget(account)
+
+    def _top_up(self, account: AccountId) -> None:
+        """Its owner deposits what it lacks of its margin-call level."""
+        margin, house, model = self._margin(account), self.world.house, self.world.model.house
+        missing = max(0, margin.margin_call - margin.equity) // 10**12 + 1
+        caller = owner_of(account)
+        self.world.begin_call()
+        self.world.both(
+            lambda: house.deposit(account, CASH, missing, sender=caller),
+            lambda: model.deposit(caller, account, CASH, missing),
+        )
 
     def _best_witness(self, account: AccountId) -> int:
         house = self.world.model.house
