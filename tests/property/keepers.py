@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from ballast.codec import AccountId
+from ballast.model import words as word_of
 from ballast.model.clearinghouse import Slice, Trade
 from ballast.model.exchange import MAX_FEE
 from ballast.risk.scenarios import COLUMNS
@@ -15,6 +16,7 @@ from tests.property.dice import Dice
 from tests.property.invariants import DUST, Worth
 from tests.property.orders import Orders
 from tests.property.play import FOREVER, PERPS, sole_owner
+from tests.property.prices import SILENT
 from tests.property.world import CASH, MARKETS, WBTC, WETH, owner_of, require
 
 
@@ -54,11 +56,40 @@ class Keepers(Orders):
         self._liquidate(account, dice)
 
     def can_liquidate_at_last_prices(self) -> bool:
-        return self._stale() and self.can_liquidate()
+        return self.can_liquidate()
 
     def liquidate_at_last_prices(self, dice: Dice) -> None:
-        """While a feed is stale, wide or suspect, and nobody brings it up to date."""
-        self._liquidate(dice.pick(self._unhealthy()), dice, updated=False)
+        """While feeds are stale or one is suspect, and nobody brings them up to date."""
+        account = min(self._unhealthy(), key=self._health)
+        if not self._stale():
+            self._spoil(self._perps_of(account) or MARKETS, dice)
+        if account in self._unhealthy():
+            self._liquidate(account, dice, updated=False)
+
+    def _health(self, account: AccountId) -> int:
+        """The better, the lower."""
+        margin = self._margin(account)
+        return -margin.equity * WAD // margin.maintenance
+
+    def _perps_of(self, account: AccountId) -> list[int]:
+        words = self.world.model.house.state.account(account).words
+        return [word_of.ident(w) for w in words if word_of.kind(w) == word_of.KIND_PERP]
+
+    def _spoil(self, feeds: Sequence[int], dice: Dice) -> None:
+        """Feeds fall silent for hours, or an aggregator alone says something absurd."""
+        world = self.world
+        if dice.chance(20):
+            world.advance(dice.integer(3601, 10_000))
+            return
+        u = dice.pick(feeds)
+        price = world.prices.price(u)
+        absurd = price + price * (1 if dice.chance(50) else -1) * dice.integer(15, 25) // 100
+        world.advance(12)
+        world.answer(u, absurd)
+        self._refresh({u: SILENT})
+        world.answer(u, price)
+        world.check()
+        world.advance(dice.integer(1, 3600) if dice.chance(40) else 1)
 
     def _liquidate(self, account: AccountId, dice: Dice, *, updated: bool = True) -> None:
         world = self.world

@@ -22,7 +22,7 @@ WEIGHTS = {
     "settle": 3,
     "collect_reserve": 2,
     "liquidate": 10,
-    "liquidate_at_last_prices": 4,
+    "liquidate_at_last_prices": 3,
     "flag": 4,
     "clear_flag": 2,
     "intrude": 3,

@@ -144,7 +144,8 @@ def test_equity_within_a_wei_of_mm(held: Stored, perpetual: Perp, moment: Moment
     book = with_quote(quote)
     assert gap_of(book, moment, account(0)) == wei
     assert account(0) in check(book, moment).candidates
-    assert exact(book, moment) == ([account(0)] if wei < 0 else [])
+    credit = moment.margin(book.stored(account(0))).credit
+    assert exact(book, moment) == ([account(0)] if wei + credit < 0 else [])
 
 
 def test_float64_alone_would_miss_some() -> None:
