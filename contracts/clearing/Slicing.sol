@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 
 import {IClearinghouseCore, Slice} from "../interfaces/IClearinghouse.sol";
 import {AccountId} from "../types/AccountId.sol";
@@ -74,8 +74,10 @@ abstract contract Slicing is Trading {
         view
     {
         uint256 dust = SLICE_DUST * count;
-        uint256 required = Math.mulDiv(slice.initial, slice.fraction, 1e18) + dust;
-        _requireEquity(into, into.cash + movedValue - int256(dust), Math.max(required, uint256(MIN_EQUITY)));
+        uint256 required = FixedPointMathLib.mulWad(slice.initial, slice.fraction) + dust;
+        _requireEquity(
+            into, into.cash + movedValue - int256(dust), FixedPointMathLib.max(required, uint256(MIN_EQUITY))
+        );
     }
 
     /// @dev Walks backwards, so that a word removed from `from` only disturbs words already done.

@@ -21,7 +21,7 @@ import {Suspicion, SuspicionLib} from "./Suspicion.sol";
 /// @dev Storage: one word a feed that everybody reads; a second that only a refresh touches and writes once a
 /// bucket; a third that only suspect reports touch. How to stop it: leave a feed without fresh reports, and
 /// it is stale, or configure a quorum that its sources do not reach.
-contract OracleAdapter is IOracleAdapter, FeedRegistry, Sequencer, ReentrancyGuardTransient {
+contract OracleAdapter is FeedRegistry, Sequencer, ReentrancyGuardTransient {
     using SnapshotPacking for Snapshot;
 
     /// @notice A price was accepted.
@@ -85,11 +85,6 @@ contract OracleAdapter is IOracleAdapter, FeedRegistry, Sequencer, ReentrancyGua
             Snapshot word = _snapshots[underlyings[i]];
             words[i] = halted ? word.markHalted() : word;
         }
-    }
-
-    /// @inheritdoc IOracleAdapter
-    function outageUntil() external view returns (uint256 until) {
-        (, until) = _outage();
     }
 
     /// @notice Variances and ranges of a feed, as `ScanRange.sol` packs them; zero before its first price.

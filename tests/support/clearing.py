@@ -18,7 +18,7 @@ from functools import lru_cache
 from typing import Any
 
 import pyrevm
-from eth_abi.abi import encode
+from eth_abi.abi import decode, encode
 from eth_account import Account as Keys
 from eth_utils.crypto import keccak
 
@@ -268,12 +268,16 @@ class ClearingWorld:
 
     def refresh(self, underlying: int, price: float, premium: float = 0) -> None:
         """Let both sources report a price now, and refresh."""
-        self.oracle.refresh([self.update(underlying, price, premium)])
+        _, data = self.update(underlying, price, premium)
+        self.refresh_with(underlying, data)
+
+    def refresh_with(self, underlying: int, data: list[bytes]) -> None:
+        """Let each source report what it is sent, and refresh."""
+        self.oracle.refresh([(underlying, data)])
         self._note_logs()
         if self.exact:
-            usd, edge = units(price), units(price) + units(price * premium)
-            seen = Observation(usd, 0, self.now, edge, edge)
-            self.system.refresh([(underlying, [seen, seen])])
+            seen = [Observation(*decode(["uint256"] * 5, one)) for one in data]
+            self.system.refresh([(underlying, seen)])
         else:
             self._follow_funding()
         self.check()

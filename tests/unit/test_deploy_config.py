@@ -13,6 +13,7 @@ from ballast.deploy.config import (
     CONFIGS,
     ConfigError,
     PerpRuleConfig,
+    SequencerConfig,
     config_path,
     load_config,
     parse_config,
@@ -159,6 +160,35 @@ def test_publishers_are_put_in_ascending_order():
 def test_a_wrong_field_is_named_with_its_value(path, value, complaint):
     with pytest.raises(FieldError) as caught:
         parse_config(changed(path, value), "devnet")
+    assert complaint in str(caught.value)
+
+
+FEED = "0x" + 19 * "00" + "01"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (None, None),
+        ({"feed": "mock", "grace": 3600}, SequencerConfig(3600)),
+        ({"feed": FEED, "grace": 0}, SequencerConfig(0, FEED)),
+    ],
+)
+def test_a_sequencer_is_optional(value, expected):
+    assert parse_config(changed("sequencer", value), "devnet").sequencer == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "complaint"),
+    [
+        ({"feed": "mock", "grace": 3601}, "sequencer.grace must be a whole number from 0 to 3600"),
+        ({"feed": "nowhere", "grace": 1}, "sequencer.feed must be an address"),
+        ({"grace": 1}, "sequencer.feed"),
+    ],
+)
+def test_a_wrong_sequencer_is_named(value, complaint):
+    with pytest.raises(FieldError) as caught:
+        parse_config(changed("sequencer", value), "devnet")
     assert complaint in str(caught.value)
 
 
