@@ -272,12 +272,21 @@ class Keeper:
                 self._liquidate(plan, done)
         except ContractError as error:
             self._paid(error, done)
-            if error.name in OUTRUN:
+            if self._is_outrun(action.account, error):
                 done.lost += 1
                 self._log(f"another keeper was first at {action.account}{_paid_for(error)}")
             else:
                 done.failed += 1
                 self._tell([Skip(action.account, f"cannot be liquidated: {error}")])
+
+    def _is_outrun(self, account: AccountId, error: ContractError) -> bool:
+        """Whether somebody else has restored the account, be it in the block of our transaction."""
+        if error.name in OUTRUN:
+            return True
+        if not isinstance(error, TransactionReverted):
+            return False
+        (view,) = self._eyes.look([account]).accounts
+        return view.known and view.equity >= view.maintenance
 
     def _plan(self, action: Liquidate) -> Plan | None:
         """Looks again, since every liquidation changes the keeper's own account, and simulates."""

@@ -282,12 +282,8 @@ def process(devnet: Devnet, folder: Path, *options: str) -> Iterator[subprocess.
     """`ape run keeper` with a keyfile, ended at the latest when the test ends."""
     write_keyfile(KEEPER, folder / "key.json", PASSPHRASE)
     command = [str(Path(sys.executable).parent / "ape"), "run", "keeper"]
-    command += [
-        "--network",
-        f"ethereum:devnet:{devnet.url}",
-        "--deployments",
-        str(devnet.deployments),
-    ]
+    command += ["--network", f"ethereum:devnet:{devnet.url}"]
+    command += ["--deployments", str(devnet.deployments), "--reports", str(folder / "reports")]
     command += ["--keyfile", str(folder / "key.json"), "--index", str(KEEPER.index)]
     command += ["--state", str(folder / "state.json"), "--journal", str(folder / "journal.jsonl")]
     with (folder / "keeper.log").open("ab") as log:
@@ -306,6 +302,14 @@ def process(devnet: Devnet, folder: Path, *options: str) -> Iterator[subprocess.
         child.wait()
 
 
+def wait_until_watching(folder: Path, started: int) -> None:
+    """Returns once a keeper, the so-manieth, begins its first step."""
+    deadline = time.monotonic() + 60
+    while (folder / "keeper.log").read_text().count("watching") < started:
+        assert time.monotonic() < deadline, (folder / "keeper.log").read_text()
+        time.sleep(0.02)
+
+
 def test_a_keeper_that_is_killed_at_any_moment_ends_its_work(
     devnet: Devnet, client: Client, tmp_path: Path
 ):
@@ -315,9 +319,10 @@ def test_a_keeper_that_is_killed_at_any_moment_ends_its_work(
     tell(client, "evm_setAutomine", False)
     tell(client, "evm_setIntervalMining", 1)
     try:
-        for _ in range(3):
+        for started in range(1, 4):
             with process(devnet, tmp_path) as child:
-                time.sleep(3 + 3 * dice.random())
+                wait_until_watching(tmp_path, started)
+                time.sleep(2 * dice.random())
                 child.send_signal(signal.SIGKILL)
         with process(devnet, tmp_path):
             deadline = time.monotonic() + 60
