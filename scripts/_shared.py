@@ -20,6 +20,7 @@ from ballast.client.errors import ChainError, ContractError
 from ballast.client.orders import OrderError
 from ballast.client.signers import SignerError
 from ballast.codec import CodecError
+from ballast.deploy.govern import GovernError
 from ballast.deploy.run import DeployError
 from ballast.deploy.verification import VerificationError
 from ballast.fields import FieldError
@@ -37,6 +38,7 @@ READABLE = (
     ContractError,
     DeployError,
     FieldError,
+    GovernError,
     KeeperError,
     OrderError,
     PricesError,
