@@ -91,6 +91,11 @@ contract Clearinghouse is Slicing {
     }
 
     /// @inheritdoc IClearinghouseCore
+    function isPermitted(AccountId id, address who, uint8 permission) external view returns (bool) {
+        return _isPermitted(id, who, permission);
+    }
+
+    /// @inheritdoc IClearinghouseCore
     function liquidationTerms(AccountId id) external view returns (LiquidationTerms memory) {
         return _engine(_header(id).engine()).liquidationTerms();
     }
