@@ -48,7 +48,7 @@ contract Clearinghouse is Slicing {
         Slicing(liquidator, insuranceAccount)
     {
         uint8 decimals = _decimals(cash);
-        EXTENSION = new ClearinghouseExtension(oracle, cash, decimals, insuranceAccount);
+        EXTENSION = new ClearinghouseExtension(oracle, exchange, cash, decimals, insuranceAccount);
         _addAsset(cash, decimals, 0);
         _asset(CASH).cap = type(uint128).max;
         emit AssetCapSet(CASH, type(uint128).max);
