@@ -48,7 +48,7 @@ contract Clearinghouse is Slicing {
         Slicing(liquidator, insuranceAccount)
     {
         uint8 decimals = _decimals(cash);
-        EXTENSION = new ClearinghouseExtension(oracle, cash, decimals, insuranceAccount);
+        EXTENSION = new ClearinghouseExtension(oracle, exchange, cash, decimals, insuranceAccount);
         _addAsset(cash, decimals, 0);
         _asset(CASH).cap = type(uint128).max;
         emit AssetCapSet(CASH, type(uint128).max);
@@ -88,6 +88,11 @@ contract Clearinghouse is Slicing {
     /// @inheritdoc IClearinghouseCore
     function isLocked() external view returns (bool) {
         return _isLocked();
+    }
+
+    /// @inheritdoc IClearinghouseCore
+    function isPermitted(AccountId id, address who, uint8 permission) external view returns (bool) {
+        return _isPermitted(id, who, permission);
     }
 
     /// @inheritdoc IClearinghouseCore

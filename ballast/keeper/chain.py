@@ -287,7 +287,9 @@ class Hands:
         )
         address = self._client.book.address("Liquidator")
         events = receipt_events(self._client.chain, "Liquidator", address, receipt)
-        (found,) = (event for event in events if event.name == "Liquidated")  # a flag may have ended
+        (found,) = (
+            event for event in events if event.name == "Liquidated"
+        )  # a flag may have ended
         return receipt, dict(found.args)
 
 

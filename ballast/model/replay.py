@@ -188,6 +188,16 @@ class Replay(Ledger):
         stored = replace(self.state.account(account), engine=args["engine"])
         self.state.accounts[account] = stored
 
+    def _on_DelegateSet(self, args: Mapping[str, Any]) -> None:  # noqa: N802
+        key = _account(args["account"]), str(args["delegate"]).lower()
+        self.state.mandates[key] = (args["permissions"], args["expiry"])
+
+    def _on_NewRiskStopped(self, args: Mapping[str, Any]) -> None:  # noqa: N802
+        self.state.stopped = True
+
+    def _on_NewRiskResumed(self, args: Mapping[str, Any]) -> None:  # noqa: N802
+        self.state.stopped = False
+
     # ---- Registries and markets ---------------------------------------------------------------
 
     def _on_AssetRegistered(self, args: Mapping[str, Any]) -> None:  # noqa: N802
@@ -255,6 +265,8 @@ def differences(replayed: State, state: State) -> list[str]:
         "floors",
         "fees",
         "flags",
+        "mandates",
+        "stopped",
     )
     found = [name for name in names if getattr(replayed, name) != getattr(state, name)]
     for account in replayed.accounts.keys() | state.accounts.keys():

@@ -59,6 +59,10 @@ class State:
     fees: dict[int, tuple[int, int]] = field(default_factory=dict)
     flags: dict[AccountId, Flag] = field(default_factory=dict)
     balances: dict[tuple[str, str], int] = field(default_factory=dict)
+    mandates: dict[tuple[AccountId, str], tuple[int, int]] = field(default_factory=dict)
+    """Permissions and expiry by account and delegate."""
+    stopped: bool = False
+    """Whether the guardian stopped new risk."""
 
     def saved(self) -> dict[str, Any]:
         """What `restore` needs to come back here."""
