@@ -3,7 +3,7 @@ pragma solidity ^0.8.28;
 
 import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 
-import {Asset, IClearinghouse} from "../interfaces/IClearinghouse.sol";
+import {Asset} from "../interfaces/IClearinghouse.sol";
 import {IFeedRegistry} from "../interfaces/IFeedRegistry.sol";
 import {RampTime} from "./RampTime.sol";
 import {AssetWord, RiskWords, UnderlyingWord} from "./RiskWords.sol";
