@@ -145,6 +145,18 @@ def require_one_liquidation(client: Client) -> None:
     assert health(client, [TRADER.account])[0] > 11_000
 
 
+def test_the_book_agrees_with_the_chain_to_the_wei(client: Client, tmp_path: Path):
+    """Prices, parameters, funding, indices and words, all read at one block."""
+    crash(client, tmp_path)
+    source = ChainSource(client)
+    block = source.head()
+    moment = source.moment(block)
+    actors = [TRADER.account, CAREFUL.account, MAKER.account, KEEPER.account]
+    for account, stored in source.stored(actors, block).items():
+        mine, theirs = moment.margin(stored), client.clearinghouse.margin(account)
+        assert (mine.equity, mine.maintenance) == (theirs.equity, theirs.maintenance)
+
+
 # ---- Bad nodes --------------------------------------------------------------------------------
 
 
