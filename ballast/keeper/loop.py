@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
@@ -37,7 +38,7 @@ WITNESSES = (1, 17)
 OUTRUN = ("Liquidator_Healthy", "Liquidator_ZeroFraction")
 
 # What may go wrong in a step without being the keeper's fault; it tries again after a while.
-TROUBLE = (ChainError, ContractError, Web3Exception, OSError)
+TROUBLE = (ChainError, ContractError, Web3Exception, OSError, sqlite3.Error)
 
 
 class KeeperError(Exception):

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from web3 import Web3
 from web3.types import RPCEndpoint
 
@@ -26,7 +27,7 @@ from ballast.client.sender import Outbox, Sender
 from ballast.codec import AccountId
 from ballast.demo.cast import Actor
 from ballast.demo.process import write_keyfile
-from ballast.devnet.anvil import CHAIN_ID, dev_account
+from ballast.devnet.anvil import CHAIN_ID, dev_account, free_port
 from ballast.keeper.accounts import AccountScanner
 from ballast.keeper.chain import Eyes, Hands, Logs, open_reports, start_cursor
 from ballast.keeper.decide import Policy
@@ -48,9 +49,11 @@ from tests.integration.people import (
     liquidated,
 )
 from tests.support.flaky_rpc import FlakyRpc, evenly
+from tests.support.receiver import WebServer
 
 RIVAL = Actor("rival keeper", dev_account(8))
 PASSPHRASE = "correct horse"
+SECRETS = {"BALLAST_PASSPHRASE": PASSPHRASE, "BALLAST_WEBHOOK_SECRET": "a secret"}
 QUICK = Patience(tries=8, first_pause=0.005, longest_pause=0.05)
 FAULTS = 0.15
 EAGER = Policy()
@@ -143,6 +146,18 @@ def require_one_liquidation(client: Client) -> None:
     (event,) = liquidated(client)
     assert AccountId(bytes(event.args["account"])) == TRADER.account
     assert health(client, [TRADER.account])[0] > 11_000
+
+
+def test_the_book_agrees_with_the_chain_to_the_wei(client: Client, tmp_path: Path):
+    """Prices, parameters, funding, indices and words, all read at one block."""
+    crash(client, tmp_path)
+    source = ChainSource(client)
+    block = source.head()
+    moment = source.moment(block)
+    actors = [TRADER.account, CAREFUL.account, MAKER.account, KEEPER.account]
+    for account, stored in source.stored(actors, block).items():
+        mine, theirs = moment.margin(stored), client.clearinghouse.margin(account)
+        assert (mine.equity, mine.maintenance) == (theirs.equity, theirs.maintenance)
 
 
 # ---- Bad nodes --------------------------------------------------------------------------------
@@ -274,6 +289,39 @@ def test_notices_and_cursor_recover_from_a_reorganisation(
     assert all(body["state"] == "liquidation" for body in bodies)
 
 
+# ---- Operations -------------------------------------------------------------------------------
+
+
+def test_the_process_serves_metrics_and_delivers_notices(
+    devnet: Devnet, client: Client, tmp_path: Path
+):
+    received: list[dict[str, Any]] = []
+
+    def take(_path: str, _query: Any, _headers: Any, body: bytes) -> tuple[int, bytes]:
+        received.append(json.loads(body))
+        return 200, b""
+
+    crash(client, tmp_path)
+    port = free_port()
+    metrics = f"http://127.0.0.1:{port}/metrics"
+    with WebServer(take) as server:
+        options = ["--webhook", server.url, "--metrics-port", str(port), "--rpc", devnet.url]
+        with process(devnet, tmp_path, *options):
+            wait_until_watching(tmp_path, 1)
+            deadline = time.monotonic() + 60
+            while not liquidated(client) or not received:
+                assert time.monotonic() < deadline, (tmp_path / "keeper.log").read_text()
+                time.sleep(0.1)
+            while "liquidations_total 1" not in requests.get(metrics, timeout=5).text:
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+            assert requests.get(metrics.replace("metrics", "healthz"), timeout=5).status_code == 200
+    assert [received[0][key] for key in ("account", "state")] == [
+        TRADER.account.hex,
+        "liquidation",
+    ]
+
+
 # ---- Kills ------------------------------------------------------------------------------------
 
 
@@ -290,7 +338,7 @@ def process(devnet: Devnet, folder: Path, *options: str) -> Iterator[subprocess.
         child = subprocess.Popen(
             [*command, "--interval", "0.1", *options],
             cwd=ROOT,
-            env=os.environ | {"BALLAST_PASSPHRASE": PASSPHRASE},
+            env=os.environ | SECRETS,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -33,7 +33,7 @@ class Existing:
         cash = executor.deploy("TestToken", ["USD Coin", "USDC", 6])
         token = executor.deploy("TestToken", ["Wrapped Ether", "WETH", 18])
         aggregator = executor.deploy("MockAggregator", [8, "ETH / USD", 2500 * 10**8])
-        found = cls(executor, devnet_config(evm), token, aggregator, evm.now)
+        found = cls(executor, devnet_config(evm), token, aggregator, evm.time)
         found.config = replace(found.config, cash=replace(found.config.cash, address=cash))
         return found.with_token(address=token).with_feed(address=aggregator)
 

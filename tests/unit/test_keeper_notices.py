@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -183,4 +184,21 @@ def test_what_could_not_be_delivered_is_delivered_after_a_restart(file: Path):
         Courier(Notices(file, CHAIN_ID), Receiver(server.url, SECRET), first_pause=0.01) as courier,
     ):
         assert courier.flush(5)
+    assert len(inbox.received) == 1
+
+
+def test_a_file_that_cannot_be_read_for_a_while_stops_nothing(file: Path):
+    notices, said, inbox = Notices(file, CHAIN_ID), [], Inbox()
+    notices.note([account(900)], 1, 1)
+    good = file.read_bytes()
+    file.write_bytes(b"no database at all, for now" * 100)
+    with (
+        WebServer(inbox) as server,
+        Courier(notices, Receiver(server.url, SECRET), said.append, 0.01) as courier,
+    ):
+        while not said:
+            time.sleep(0.01)
+        file.write_bytes(good)
+        assert courier.flush(5)
+    assert said[0].startswith("notices wait: ")
     assert len(inbox.received) == 1
