@@ -34,7 +34,7 @@ ROLE_NAMES = {ADMIN_ROLE: ADMIN, **{number: name for name, number in ROLE_IDS.it
 FUNCTIONS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     PARAMETERS: {
         ORACLE: ("configureFeed",),
-        CLEARINGHOUSE: ("registerAsset", "registerEngine", "listMarket"),
+        CLEARINGHOUSE: ("registerAsset", "registerEngine", "listMarket", "resumeNewRisk"),
         EXCHANGE: ("setFees",),
         JOINT_ENGINE: ("setUnderlying", "setAsset", "setRampTime"),
         RULE_ENGINE: ("setPerp", "setAsset", "setRampTime"),
@@ -43,7 +43,7 @@ FUNCTIONS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         PYTH_SOURCE: ("setFeed",),
         SHARE_RATE_SOURCE: ("setShare",),
     },
-    GUARDIAN: {},
+    GUARDIAN: {CLEARINGHOUSE: ("stopNewRisk",)},
     OPERATIONS: {
         CLEARINGHOUSE: ("setAssetCap", "setMarketCap"),
         PYTH_SOURCE: ("withdraw",),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-/// @title The one lock of the system, and the mark of an open batch
+/// @title The one lock of the system, and the mark of an open batch (specification §7.7)
 /// @dev One transient word: it costs 200 gas and cannot stay shut. It is released explicitly, so that several calls of
 /// one transaction may pass one after the other. The actions of a batch take the lock one by one; between them no code
 /// but ours runs, save for the static calls by which the Exchange asks wallets.

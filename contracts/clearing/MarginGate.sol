@@ -121,7 +121,8 @@ abstract contract MarginGate is Markets, Cash, Lock {
             initial: wait.initial,
             maintenance: wait.maintenance,
             perpNotional: 0,
-            fresh: false
+            fresh: false,
+            credit: 0
         });
         if (wait.demands == WAIT_TRADE) {
             if (_isOpen(flow, margin)) _markChecked(account);

@@ -29,7 +29,7 @@ uint256 constant WAIT_TAKE = 2;
 /// @dev Initial margin, whatever it traded.
 uint256 constant WAIT_INITIAL = 4;
 
-/// @title The accounts that wait for their check at the end of a batch
+/// @title The accounts that wait for their check at the end of a batch (specification §7.7)
 /// @dev Transient. A set that only grows until it is drained; whoever is in it once stays, with what was recorded first.
 library Waiting {
     using SlotDerivation for bytes32;

@@ -280,7 +280,10 @@ TABLE = [
 ]
 
 # What has no number to bound: registrations, a market's cap, a transfer to a fixed address.
-WITHOUT_BOUNDS = {"registerAsset", "registerEngine", "listMarket", "setMarketCap", "withdraw"}
+WITHOUT_BOUNDS = {"registerAsset", "registerEngine", "listMarket", "setMarketCap", "withdraw"} | {
+    "stopNewRisk",
+    "resumeNewRisk",
+}
 
 
 def _pyth(name: str, value: int) -> Any:
