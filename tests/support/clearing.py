@@ -60,6 +60,7 @@ TARGETS = (
     "contracts/periphery/TestToken.sol",
     "contracts/mocks/MockPriceSource.sol",
     "contracts/mocks/ClearingTokens.sol",
+    "contracts/mocks/OddTokens.sol",
     "contracts/mocks/SignerWallet.sol",
     "contracts/clearing/Lock.sol",
     "contracts/types/Position.sol",
