@@ -5,12 +5,16 @@ import {TestToken} from "../periphery/TestToken.sol";
 
 /// @title A token whose transfers answer nothing, for tests
 contract NoReturnToken {
-    uint8 public immutable decimals;
+    uint8 private immutable _DECIMALS;
     mapping(address holder => uint256) public balanceOf;
     mapping(address holder => mapping(address spender => uint256)) public allowance;
 
     constructor(string memory, string memory, uint8 decimals_) {
-        decimals = decimals_;
+        _DECIMALS = decimals_;
+    }
+
+    function decimals() external view returns (uint8) {
+        return _DECIMALS;
     }
 
     /// @notice Gives `to` new tokens.
