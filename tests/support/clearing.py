@@ -63,6 +63,7 @@ TARGETS = (
     "contracts/mocks/MockPriceSource.sol",
     "contracts/mocks/ClearingTokens.sol",
     "contracts/mocks/MockAggregator.sol",
+    "contracts/mocks/OddTokens.sol",
     "contracts/mocks/SignerWallet.sol",
     "contracts/clearing/Lock.sol",
     "contracts/types/Position.sol",
