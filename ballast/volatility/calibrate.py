@@ -1,16 +1,16 @@
 """From option quotes to a slice: raw SVI by the quasi-explicit method, without arbitrage.
 
 For fixed μ and s the slice is linear in a, b and b·ρ, so these come from bounded least squares and
-only two numbers are searched. Of several starts the best that passes the contract's own checks
-after rounding wins; where the best has a butterfly or crosses the expiry before, the search
-continues with a penalty on both.
+only two numbers are searched; the result is raised over the expiry before where it crosses it. Of
+several starts the best that passes the contract's own checks after rounding wins; if none does, the
+search is repeated with a penalty on butterflies and on crossing the expiry after.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import exp, log, sqrt
+from math import ceil, exp, log, sqrt
 from typing import cast
 
 import numpy as np
@@ -184,7 +184,7 @@ class _Problem:
         a, b, rho, _ = self._inner(mu, s)
         least = a + b * s * sqrt(1 - rho**2)
         a += max(0.0, 2 * MIN_VARIANCE / WAD - least)
-        return replace(
+        found = replace(
             self.template,
             a=round(a * 1e8),
             b=round(b * 1e7),
@@ -192,13 +192,38 @@ class _Problem:
             mu=round(mu * 1e6),
             s=round(s * 1e6),
         )
+        return self._lifted(found) if found.fits else found
+
+    def _lifted(self, candidate: Slice) -> Slice:
+        """The slice raised over the expiry before, where it is under it.
+
+        Twice, since the strikes that are sampled follow the level.
+        """
+        for _ in range(2 if self.before and candidate.variance(0) >= MIN_VARIANCE else 0):
+            under = max(self._under(candidate, k) for k in strikes(candidate, self.expiry))
+            candidate = replace(candidate, a=candidate.a + ceil(max(0.0, under) * 1e8))
+        return candidate
+
+    def _under(self, candidate: Slice, k: int) -> float:
+        """How far the variance a year is under what the expiry before asks for, with some room."""
+        assert self.before is not None
+        return self._total(self.before, k) * 1.0001 / self.tau - candidate.variance(k) / WAD
 
     def _loss(self, x: Floats, penalty: float) -> float:
         mu, s = float(x[0]), min(max(exp(min(x[1], 3.0)), MIN_WIDTH), MAX_WIDTH)
         if abs(mu) > MAX_WIDTH:
             return 1e9 * abs(mu)
-        loss = self._inner(mu, s)[3]
-        return loss + penalty * self._violation(self._slice(x)) if penalty else loss
+        if not penalty:
+            return self._inner(mu, s)[3]
+        candidate = self._slice(x)
+        return self._misfit(candidate) + penalty * self._violation(candidate)
+
+    def _misfit(self, candidate: Slice) -> float:
+        """Weighted squared error of the slice as it is."""
+        z = self.k - candidate.mu / 1e6
+        wing = candidate.rho / 1e6 * z + np.hypot(z, candidate.s / 1e6)
+        off = candidate.a / 1e8 + candidate.b / 1e7 * wing - self.variance
+        return float(np.sum((off * self.weight) ** 2))
 
     def _violation(self, candidate: Slice) -> float:
         """How far the slice is from the rules, at the contract's own strikes; a little room kept."""
@@ -213,8 +238,6 @@ class _Problem:
                 continue
             total += max(0.0, 0.001 - density(candidate, k, tau) / WAD) ** 2
             here = value / WAD * self.tau
-            if self.before:
-                total += max(0.0, self._total(self.before, k) * 1.0001 - here) ** 2
             if self.after:
                 total += max(0.0, here * 1.0001 - self._total(self.after, k)) ** 2
         return total
