@@ -1,4 +1,4 @@
-"""Signed volatility reports: what publishers sign, and updates as the VolatilityQuorum reads them."""
+"""Signed volatility reports: what publishers sign, and updates as the VolatilityQuorum reads."""
 
 from __future__ import annotations
 
@@ -77,9 +77,7 @@ class SignedVolatility:
     signature: bytes
 
 
-def sign(
-    report: VolatilityReport, domain: VolatilityDomain, key: str | bytes
-) -> SignedVolatility:
+def sign(report: VolatilityReport, domain: VolatilityDomain, key: str | bytes) -> SignedVolatility:
     """Sign a report with a private key."""
     report.pack()
     signed = Account.sign_message(report.message(domain), key)
