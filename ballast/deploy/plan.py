@@ -39,6 +39,7 @@ from ballast.deploy.names import (
     QUORUM_SOURCE,
     RULE_ENGINE,
     SHARE_RATE_SOURCE,
+    VOLATILITY_QUORUM,
 )
 from ballast.deploy.roles import ADMIN_ROLE, FUNCTIONS, ROLE_IDS, selector
 
@@ -193,6 +194,7 @@ def make_plan(config: NetworkConfig, has_lens: bool = True) -> Plan:
         _core(config),
         *_peripherals(config, has_lens),
         *_feeds(config),
+        *_volatility(config),
         *_refreshes(config),
         *_assets(config),
         *_risk(config),
@@ -372,6 +374,26 @@ def _feeds(config: NetworkConfig) -> Iterator[Step]:
             function="configureFeed",
             args=(one.id, parameters),
             done=Check(View(Ref(ORACLE), ORACLE, "feed", (one.id,)), parameters),
+        )
+
+
+def _volatility(config: NetworkConfig) -> Iterator[Step]:
+    """Who publishes volatility; expiries are allowed as time goes on."""
+    chosen = [one for one in config.underlyings if one.options]
+    if not chosen or config.quorum is None:
+        return
+    signers, threshold = list(config.quorum.signers), config.quorum.threshold
+    yield _deploy(VOLATILITY_QUORUM, (Ref(AUTHORITY), signers, threshold))
+    for one in chosen:
+        assert one.options is not None
+        values = (Ref(VOLATILITY_QUORUM), *one.options.volatility.as_tuple()[1:])
+        yield Send(
+            title=f"volatility of {one.name}",
+            target=Ref(ORACLE),
+            contract=ORACLE,
+            function="configureVolatility",
+            args=(one.id, values),
+            done=Check(View(Ref(ORACLE), ORACLE, "volatilityConfig", (one.id,)), values),
         )
 
 

@@ -4,7 +4,7 @@ pragma solidity ^0.8.28;
 import {IOracleAdapter} from "../interfaces/IOracleAdapter.sol";
 import {IAggregatorV3} from "./sources/IAggregatorV3.sol";
 
-/// @title Whether the chain's sequencer is up, by a feed that says so (specification §5.7)
+/// @title Whether the chain's sequencer is up, by a feed that says so (specification §5.9)
 /// @dev While it is down nobody but who can force transactions gets any in, so prices of that time must not open risk,
 /// and owners need a while afterwards before they are liquidated. A feed that is broken opens nothing, but shields
 /// nobody either; one that says "down" shields for a day. No storage.

@@ -11,6 +11,7 @@ import pytest
 
 from ballast.deploy.config import NetworkConfig
 from ballast.deploy.roles import FUNCTIONS
+from ballast.oracle.volatility import VolatilityConfig
 from ballast.units import WAD
 from tests.support.oracle import OracleWorld
 from tests.support.pyth import FEED as PYTH_FEED
@@ -86,6 +87,20 @@ def fees(maker: bool) -> Callable[[Stage, int], Any]:
     return lambda stage, value: stage.system.exchange.setFees(
         instrument, *((value, 0) if maker else (0, value))
     )
+
+
+def volatility(field: str) -> Callable[[Stage, int], Any]:
+    def call(stage: Stage, value: int) -> None:
+        known = VolatilityConfig(stage.system.contract("VolatilityQuorum").address)
+        values = replace(known, **{field: value}).as_tuple()
+        stage.system.oracle.configureVolatility(ETH, values)
+
+    return call
+
+
+def allow_expiry(stage: Stage, value: int) -> None:
+    expiry = (stage.system.evm.now // DAY + 2) * DAY + 8 * 3600
+    stage.system.oracle.allowExpiry(ETH, expiry, value)
 
 
 def aggregator(stage: Stage, heartbeat: int, deviation: int) -> None:
@@ -244,7 +259,7 @@ TABLE = [
     *rows(
         "QuorumSource",
         "setPublishers",
-        "QuorumSource_Threshold",
+        "Publishers_Threshold",
         {
             "threshold": (
                 2,
@@ -254,6 +269,37 @@ TABLE = [
                 ),
             )
         },
+    ),
+    *rows(
+        "VolatilityQuorum",
+        "setPublishers",
+        "Publishers_Threshold",
+        {
+            "threshold": (
+                2,
+                3,
+                lambda stage, v: stage.system.contract("VolatilityQuorum").setPublishers(
+                    stage.system.quorum.publishers(), v
+                ),
+            )
+        },
+    ),
+    *rows(
+        "OracleAdapter",
+        "configureVolatility",
+        "ExpiryRegistry_OutOfBounds",
+        {
+            "max_age": (10, 36 * 3600, volatility("max_age")),
+            "jump_limit_bps": (10, 50 * PERCENT, volatility("jump_limit_bps")),
+            "forward_jump_bps": (1, 10 * PERCENT, volatility("forward_jump_bps")),
+            "max_live": (1, 8, volatility("max_live")),
+        },
+    ),
+    *rows(
+        "OracleAdapter",
+        "allowExpiry",
+        "ExpiryRegistry_OutOfBounds",
+        {"strike_tick": (1, 10**14, allow_expiry)},
     ),
     *rows(
         "PythSource",
