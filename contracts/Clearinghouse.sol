@@ -6,7 +6,7 @@ import {Address} from "@openzeppelin/contracts/utils/Address.sol";
 
 import {ClearinghouseExtension} from "./ClearinghouseExtension.sol";
 import {Account} from "./clearing/Accounts.sol";
-import {Cash, CashFlow} from "./clearing/Cash.sol";
+import {Cash} from "./clearing/Cash.sol";
 import {Registry} from "./clearing/Registry.sol";
 import {Slicing} from "./clearing/Slicing.sol";
 import {Trading} from "./clearing/Trading.sol";
@@ -88,6 +88,11 @@ contract Clearinghouse is Slicing {
     /// @inheritdoc IClearinghouseCore
     function isLocked() external view returns (bool) {
         return _isLocked();
+    }
+
+    /// @inheritdoc IClearinghouseCore
+    function isPermitted(AccountId id, address who, uint8 permission) external view returns (bool) {
+        return _isPermitted(id, who, permission);
     }
 
     /// @inheritdoc IClearinghouseCore

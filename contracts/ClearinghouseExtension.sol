@@ -6,6 +6,7 @@ import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManage
 
 import {Account} from "./clearing/Accounts.sol";
 import {Cash, CashFlow, CashTotals} from "./clearing/Cash.sol";
+import {Delegation} from "./clearing/Delegation.sol";
 import {Listing} from "./clearing/Listing.sol";
 import {Lock} from "./clearing/Lock.sol";
 import {MarginGate} from "./clearing/MarginGate.sol";
@@ -15,16 +16,20 @@ import {IRiskEngine} from "./interfaces/IRiskEngine.sol";
 import {AccountId} from "./types/AccountId.sol";
 import {Header} from "./types/Header.sol";
 import {InterestState} from "./types/InterestState.sol";
+import {Mandate, MandateLib, PERMISSION_ALL, PERMISSION_MANAGE} from "./types/Permission.sol";
 import {Position} from "./types/Position.sol";
 
 /// @title The roads of the Clearinghouse that are taken seldom
 /// @notice The Clearinghouse hands every call that it does not know to this code, which runs on its storage.
 /// @dev Has the storage layout of the Clearinghouse, and none of the functions that it answers itself. The Clearinghouse
 /// creates it, so that what both know (oracle, cash, accounts) cannot differ. Its own storage stays empty.
-contract ClearinghouseExtension is MarginGate, Lock, Listing {
+contract ClearinghouseExtension is MarginGate, Lock, Delegation, Listing {
     using SafeCast for uint256;
 
     AccountId private immutable _INSURANCE_ACCOUNT;
+
+    /// @dev Thrown when a permission is granted that does not exist.
+    error Clearinghouse_UnknownPermission(uint8 permissions);
 
     constructor(address oracle, address cash, uint8 cashDecimals, AccountId insuranceAccount)
         AccessManaged(address(0))
@@ -45,7 +50,12 @@ contract ClearinghouseExtension is MarginGate, Lock, Listing {
     }
 
     /// @inheritdoc IClearinghouseExtension
-    function selectEngine(AccountId id, uint8 engineId) external viaClearinghouse lock onlyOwner(id) {
+    function selectEngine(AccountId id, uint8 engineId)
+        external
+        viaClearinghouse
+        lock
+        onlyPermitted(id, PERMISSION_MANAGE)
+    {
         _engine(engineId);
         CashFlow memory flow = _openCash();
         Account memory account = _load(flow, id, 0);
@@ -53,6 +63,29 @@ contract ClearinghouseExtension is MarginGate, Lock, Listing {
         _checkInitial(account);
         _save(flow, account);
         emit EngineSelected(id, engineId);
+    }
+
+    /// @inheritdoc IClearinghouseExtension
+    function setDelegate(AccountId id, address delegate, uint8 permissions, uint64 expiry)
+        external
+        viaClearinghouse
+        lock
+    {
+        _requireOwner(id);
+        if (permissions > PERMISSION_ALL) revert Clearinghouse_UnknownPermission(permissions);
+        _setMandate(id, delegate, MandateLib.make(permissions, expiry));
+        emit DelegateSet(id, delegate, permissions, expiry);
+    }
+
+    /// @inheritdoc IClearinghouseExtension
+    function delegateOf(AccountId id, address delegate)
+        external
+        view
+        viaClearinghouse
+        returns (uint8 permissions, uint64 expiry)
+    {
+        Mandate mandate = _mandate(id, delegate);
+        return (mandate.permissions(), mandate.expiry());
     }
 
     /// @inheritdoc IClearinghouseExtension

@@ -21,6 +21,7 @@ from ballast.model.words import (
     kind,
     perp_size,
 )
+from ballast.permissions import Permission
 from ballast.units import WAD, mul_floor
 
 MIN_EQUITY = 50 * WAD
@@ -94,6 +95,10 @@ class Addresses:
 def owns(account: AccountId, caller: str) -> bool:
     """Whether an address owns an account."""
     return account.value[:20] == bytes.fromhex(caller[2:])
+
+
+def _require_owner(account: AccountId, caller: str) -> None:
+    require(owns(account, caller), "Clearinghouse_NotOwner", account.value, caller.lower())
 
 
 def _has_owner(account: AccountId) -> bool:
@@ -206,7 +211,10 @@ class Clearinghouse(Ledger):
     @atomic
     def withdraw(self, caller: str, source: AccountId, asset: int, amount: int, to: str) -> None:
         """Pay tokens out of the caller's account, smallest units."""
-        require(owns(source, caller), "Clearinghouse_NotOwner", source.value, caller.lower())
+        if owns(source, to):
+            self._require_permitted(source, caller, Permission.WITHDRAW)
+        else:
+            _require_owner(source, caller)
         refused = int(to, 16) == 0 or to.lower() == self.address.lower()
         require(not refused, "Clearinghouse_InvalidRecipient", to.lower())
         info = self.asset(asset)
@@ -222,7 +230,10 @@ class Clearinghouse(Ledger):
         self, caller: str, source: AccountId, to: AccountId, asset: int, amount: int
     ) -> None:
         """Move an asset between accounts, smallest units."""
-        require(owns(source, caller), "Clearinghouse_NotOwner", source.value, caller.lower())
+        if source.value[:20] == to.value[:20]:
+            self._require_permitted(source, caller, Permission.TRANSFER)
+        else:
+            _require_owner(source, caller)
         require(source != to, "Clearinghouse_SameAccount", source.value)
         require(_has_owner(to), "Clearinghouse_InvalidAccount", to.value)
         self.asset(asset)
@@ -247,11 +258,12 @@ class Clearinghouse(Ledger):
         self.save(flow, account)
 
     def _receive(self, flow: CashFlow, caller: str, to: AccountId, asset: int, amount: int) -> None:
-        """Add collateral; only the owner may make the account hold what it did not hold."""
+        """Add collateral; a stranger cannot make the account hold what it did not hold."""
         account = self.load(flow, to, 1)
         count = len(account.words)
         account.add_collateral(asset, amount)
-        allowed = len(account.words) == count or owns(to, caller)
+        known = len(account.words) == count
+        allowed = known or self.is_permitted(to, caller, Permission.DEPOSIT)
         require(allowed, "Clearinghouse_StrangerCannotAdd", to.value, asset)
         self.save(flow, account)
 
@@ -271,14 +283,38 @@ class Clearinghouse(Ledger):
     @atomic
     def select_engine(self, caller: str, account_id: AccountId, engine: int) -> None:
         """Put an account under another engine, whose initial margin it must meet."""
-        owned = owns(account_id, caller)
-        require(owned, "Clearinghouse_NotOwner", account_id.value, caller.lower())
+        self._require_permitted(account_id, caller, Permission.MANAGE)
         self.engine(engine)
         flow = self.open_cash()
         account = self.load(flow, account_id, 0)
         account.engine = engine
         self._check_initial(account)
         self.save(flow, account)
+
+    # ---- Delegates ----------------------------------------------------------------------------
+
+    @atomic
+    def set_delegate(
+        self, caller: str, account: AccountId, delegate: str, permissions: int, expiry: int
+    ) -> None:
+        """Let a delegate act for an account, up to and including a second."""
+        _require_owner(account, caller)
+        known = permissions <= Permission.ALL
+        require(known, "Clearinghouse_UnknownPermission", permissions)
+        self.state.mandates[account, delegate.lower()] = (permissions, expiry)
+
+    def is_permitted(self, account: AccountId, who: str, permission: int) -> bool:
+        """Whether somebody owns an account, or is a delegate who may do this now."""
+        permissions, expiry = self.state.mandates.get((account, who.lower()), (0, 0))
+        mandated = self.now <= expiry and permissions & permission == permission
+        return owns(account, who) or mandated
+
+    def _require_permitted(self, account: AccountId, caller: str, permission: int) -> None:
+        values = (account.value, caller.lower(), int(permission))
+        allowed = self.is_permitted(account, caller, permission)
+        require(allowed, "Clearinghouse_NotPermitted", *values)
+
+    # ---- Calls of anybody ---------------------------------------------------------------------
 
     @atomic
     def collect_reserve(self) -> int:

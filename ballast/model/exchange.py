@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ballast.codec import AccountId
-from ballast.model.clearinghouse import Clearinghouse, Fill, Trade, owns
+from ballast.model.clearinghouse import Clearinghouse, Fill, Trade
 from ballast.model.refusal import require
 from ballast.model.state import Lane, State, atomic
+from ballast.permissions import Permission
 from ballast.units import WAD, mul_ceil
 
 MAX_FEE = WAD // 1000
@@ -70,7 +71,8 @@ class Exchange:
     @atomic
     def cancel(self, caller: str, account: AccountId, nonce: int) -> None:
         """Cancel every order of the nonce's lane up to and including its sequence."""
-        require(owns(account, caller), "Exchange_NotOwner", account.value, caller.lower())
+        allowed = self.clearinghouse.is_permitted(account, caller, Permission.TRADE)
+        require(allowed, "Exchange_NotPermitted", account.value, caller.lower())
         lane, sequence = nonce >> 64, nonce & MAX_SEQUENCE
         held = self.lane(account, lane)
         superseded = "Exchange_OrderSuperseded"
@@ -121,8 +123,11 @@ class Exchange:
         now = self.clearinghouse.now
         require(now <= order.expiry, "Exchange_OrderExpired", order.expiry, now)
         account = order.account.value
-        valid = signed.signer is None or owns(order.account, signed.signer)
-        require(valid, "Exchange_InvalidSignature", account, (signed.signer or "").lower())
+        signer = (signed.signer or "").lower()
+        valid = signed.signer is None or self.clearinghouse.is_permitted(
+            order.account, signer, Permission.TRADE
+        )
+        require(valid, "Exchange_InvalidSignature", account, signer)
         held = self.lane(order.account, order.lane)
         superseded = "Exchange_OrderSuperseded"
         alive = order.sequence >= held.sequence

@@ -188,6 +188,10 @@ class Replay(Ledger):
         stored = replace(self.state.account(account), engine=args["engine"])
         self.state.accounts[account] = stored
 
+    def _on_DelegateSet(self, args: Mapping[str, Any]) -> None:  # noqa: N802
+        key = _account(args["account"]), str(args["delegate"]).lower()
+        self.state.mandates[key] = (args["permissions"], args["expiry"])
+
     # ---- Registries and markets ---------------------------------------------------------------
 
     def _on_AssetRegistered(self, args: Mapping[str, Any]) -> None:  # noqa: N802
@@ -234,7 +238,7 @@ class Replay(Ledger):
 
 def differences(replayed: State, state: State) -> list[str]:
     """What two states disagree on, but for checks passed and token balances."""
-    names = ("interest", "totals", "reserve", "assets", "markets", "lanes", "fees")
+    names = ("interest", "totals", "reserve", "assets", "markets", "lanes", "fees", "mandates")
     found = [name for name in names if getattr(replayed, name) != getattr(state, name)]
     for account in replayed.accounts.keys() | state.accounts.keys():
         one = replace(replayed.account(account), checked_at=0)

@@ -49,6 +49,8 @@ class State:
     lanes: dict[tuple[AccountId, int], Lane] = field(default_factory=dict)
     fees: dict[int, tuple[int, int]] = field(default_factory=dict)
     balances: dict[tuple[str, str], int] = field(default_factory=dict)
+    mandates: dict[tuple[AccountId, str], tuple[int, int]] = field(default_factory=dict)
+    """Permissions and expiry by account and delegate."""
 
     def saved(self) -> dict[str, Any]:
         """What `restore` needs to come back here."""

@@ -36,13 +36,6 @@ abstract contract Accounts {
 
     /// @dev Thrown when an account would hold more positions than it has words.
     error Clearinghouse_TooManyPositions(AccountId account, uint256 limit);
-    /// @dev Thrown when the caller does not own the account.
-    error Clearinghouse_NotOwner(AccountId account, address caller);
-
-    modifier onlyOwner(AccountId account) {
-        if (account.owner() != msg.sender) revert Clearinghouse_NotOwner(account, msg.sender);
-        _;
-    }
 
     function _header(AccountId id) internal view returns (Header) {
         return _accounts[id].header;

@@ -91,6 +91,8 @@ interface IClearinghouseBase {
     event InterestUpdated(uint256 supplyIndex, uint256 debtIndex, uint256 supplyRate, uint256 debtRate);
     event FundingUpdated(uint16 indexed underlying, int256 cumulative, int256 ratePerSecond);
     event ReserveCollected(uint256 amount);
+    /// @notice The owner let `delegate` do what `permissions` says, up to and including `expiry`; zero is nothing.
+    event DelegateSet(AccountId indexed account, address indexed delegate, uint8 permissions, uint64 expiry);
     event EngineSelected(AccountId indexed account, uint8 engine);
     event AssetRegistered(uint16 indexed asset, address token, uint8 decimals, uint16 underlying);
     event AssetCapSet(uint16 indexed asset, uint256 cap);
@@ -108,10 +110,12 @@ interface IClearinghouseCore is IClearinghouseBase {
     /// @dev Credits the measured balance difference. A stranger may only add cash or an asset the account holds.
     function deposit(AccountId to, uint16 asset, uint256 amount) external returns (uint256 received);
 
-    /// @notice Pays `amount` of `asset` out of the caller's account. Leaves E ≥ max(IM, 10 % of perp notional).
+    /// @notice Pays `amount` of `asset` out of an account. Leaves E ≥ max(IM, 10 % of perp notional). The owner names any
+    /// recipient, a delegate only the owner.
     function withdraw(AccountId from, uint16 asset, uint256 amount, address to) external;
 
-    /// @notice Moves `amount` of `asset` between accounts; the giving one must pass the check of a withdrawal.
+    /// @notice Moves `amount` of `asset` between accounts; the giving one must pass the check of a withdrawal. The owner
+    /// names any account, a delegate only another one of the owner's.
     function transfer(AccountId from, AccountId to, uint16 asset, uint256 amount) external;
 
     /// @notice Carries out a trade. Only the Exchange, which has verified both sides' consent.
@@ -133,6 +137,9 @@ interface IClearinghouseCore is IClearinghouseBase {
 
     /// @notice Whether a call is under way that changes accounts.
     function isLocked() external view returns (bool);
+
+    /// @notice Whether `who` is the account's owner, or a delegate who holds every bit of `permission` now.
+    function isPermitted(AccountId account, address who, uint8 permission) external view returns (bool);
 
     /// @notice Terms on which the account's engine lets it be liquidated.
     function liquidationTerms(AccountId account) external view returns (LiquidationTerms memory);
@@ -156,6 +163,18 @@ interface IClearinghouseExtension is IClearinghouseBase {
 
     /// @notice Puts the account under another registered engine; it must meet that engine's IM.
     function selectEngine(AccountId account, uint8 engine) external;
+
+    /// @notice Lets `delegate` act for the account within `permissions` until `expiry`, instead of what held before.
+    /// Zero permissions revoke. Only the owner.
+    /// @param permissions Sum of the constants of `Permission.sol`.
+    /// @param expiry Last second at which they hold, unix time.
+    function setDelegate(AccountId account, address delegate, uint8 permissions, uint64 expiry) external;
+
+    /// @notice What was last set for a delegate, expired or not.
+    function delegateOf(AccountId account, address delegate)
+        external
+        view
+        returns (uint8 permissions, uint64 expiry);
 
     /// @notice A registered asset. Reverts if `id` is unknown.
     function asset(uint16 id) external view returns (Asset memory);

@@ -123,7 +123,7 @@ class Keepers(Orders):
                 lambda: model.house.transfer(thief, victim, mine, asset, amount),
             ),
             (
-                "Exchange_NotOwner",
+                "Exchange_NotPermitted",
                 lambda: world.exchange.cancel(victim, nonce, sender=thief),
                 lambda: model.exchange.cancel(thief, victim, nonce),
             ),
@@ -153,7 +153,7 @@ class Keepers(Orders):
                 lambda: model.house.set_funding_rate(thief, u, price),
             ),
             (
-                "Clearinghouse_NotOwner",
+                "Clearinghouse_NotPermitted",
                 lambda: house.selectEngine(victim, 0, sender=thief),
                 lambda: model.house.select_engine(thief, victim, 0),
             ),

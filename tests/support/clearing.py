@@ -369,6 +369,20 @@ class ClearingWorld:
             lambda: self.model.select_engine(caller, account, engine),
         )
 
+    def set_delegate(
+        self,
+        account: AccountId,
+        delegate: str,
+        permissions: int,
+        expiry: int = FOREVER,
+        sender: str | None = None,
+    ) -> None:
+        caller = (sender or account.owner).lower()
+        self.both(
+            lambda: self.house.setDelegate(account, delegate, permissions, expiry, sender=caller),
+            lambda: self.model.set_delegate(caller, account, delegate, permissions, expiry),
+        )
+
     def collect_reserve(self) -> int:
         return self.both(self.house.collectReserve, self.model.collect_reserve)
 
