@@ -155,6 +155,21 @@ class Instrument:
         return Kind(self.key >> 248)
 
     @property
+    def expiry(self) -> int:
+        """When an option expires, unix seconds."""
+        return _field(self.key, 200, 32)
+
+    @property
+    def strike(self) -> int:
+        """Strike of an option, WAD of cash."""
+        return _field(self.key, 129, 71) * STRIKE_UNIT
+
+    @property
+    def is_put(self) -> bool:
+        """Whether an option is a put."""
+        return bool(_field(self.key, 128, 1))
+
+    @property
     def id(self) -> int:
         """The underlying of a perpetual or an option, the asset of collateral."""
         return _field(self.key, 232, 16)
@@ -315,3 +330,61 @@ class Snapshot:
     def is_fresh(self, now: int) -> bool:
         """Whether new risk may be opened on the price."""
         return not self.wide and not self.suspect and self.age(now) <= self.max_age
+
+
+# ---- Volatility slices ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class VolatilitySlice:
+    """The volatility and forward of one expiry, or its settlement, in the units of the word."""
+
+    a: int = 0  # 1e-8 a year, signed
+    b: int = 0  # 1e-7 a year
+    rho: int = 0  # 1e-6, signed
+    mu: int = 0  # 1e-6, signed
+    s: int = 0  # 1e-6
+    forward_ratio: int = 0  # 1e-8 of spot
+    time: int = 0
+    max_age: int = 0
+    is_fixed: bool = False
+    settlement_price: int = 0  # WAD of cash
+    fixed_at: int = 0
+
+    @classmethod
+    def decode(cls, word: int) -> VolatilitySlice:
+        """Read a word, of a live expiry or of a settled one."""
+        if _unsigned("slice", word, 256) >> 255:
+            return cls(
+                is_fixed=True,
+                settlement_price=_field(word, 0, 128),
+                fixed_at=_field(word, 128, 32),
+            )
+        return cls(
+            a=_signed_field(word, 200, 32),
+            b=_field(word, 168, 32),
+            rho=_signed_field(word, 144, 24),
+            mu=_signed_field(word, 120, 24),
+            s=_field(word, 96, 24),
+            forward_ratio=_field(word, 64, 32),
+            time=_field(word, 32, 32),
+            max_age=_field(word, 16, 16) * 2,
+        )
+
+    def encode(self) -> int:
+        if self.is_fixed:
+            return (
+                1 << 255
+                | _unsigned("time of fixing", self.fixed_at, 32) << 128
+                | _unsigned("settlement price", self.settlement_price, 128)
+            )
+        return (
+            _signed("a", self.a, 32) << 200
+            | _unsigned("b", self.b, 32) << 168
+            | _signed("rho", self.rho, 24) << 144
+            | _signed("mu", self.mu, 24) << 120
+            | _unsigned("s", self.s, 24) << 96
+            | _unsigned("forward ratio", self.forward_ratio, 32) << 64
+            | _unsigned("time", self.time, 32) << 32
+            | _in_units("greatest fresh age", self.max_age, 2, 16) << 16
+        )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from ballast.codec import Snapshot
+from ballast.codec import Snapshot, VolatilitySlice
 
 ASSESS_ALL = 0
 
@@ -48,10 +48,22 @@ class Engine(Protocol):
         """Assess an account; funding is folded into the words."""
         ...
 
+    def fair_price(self, series: int, now: int) -> tuple[int, int]:
+        """Price of one unit of an option and its delta, WAD."""
+        ...
+
 
 class Prices(Protocol):
     """The accepted prices."""
 
     def snapshot(self, underlying: int) -> Snapshot:
         """The accepted snapshot of a feed; empty if none ever was."""
+        ...
+
+    def slice(self, underlying: int, expiry: int) -> VolatilitySlice:
+        """Volatility of an expiry, or its settlement price."""
+        ...
+
+    def is_listed(self, underlying: int, expiry: int, strike: int) -> bool:
+        """Whether options of the strike (WAD) may be opened now."""
         ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from ballast.codec import AccountId, Snapshot
+from ballast.codec import AccountId, Snapshot, VolatilitySlice
 from ballast.model.clearinghouse import Addresses, Clearinghouse
 from ballast.model.exchange import Exchange, SignedOrder
 from ballast.model.liquidator import Liquidation, Liquidator
@@ -22,6 +22,8 @@ class Feeds:
 
     def __init__(self) -> None:
         self.states: dict[int, FeedState] = {}
+        self.slices: dict[tuple[int, int], VolatilitySlice] = {}
+        self.strike_ticks: dict[tuple[int, int], int] = {}
 
     def configure(self, underlying: int, config: FeedConfig) -> None:
         """Create a feed or replace its configuration."""
@@ -33,6 +35,15 @@ class Feeds:
         """The accepted snapshot of a feed; empty if none ever was."""
         state = self.states.get(underlying)
         return state.snapshot if state else Snapshot()
+
+    def slice(self, underlying: int, expiry: int) -> VolatilitySlice:
+        """Volatility of an expiry, or its settlement price; empty if none ever was."""
+        return self.slices.get((underlying, expiry), VolatilitySlice())
+
+    def is_listed(self, underlying: int, expiry: int, strike: int) -> bool:
+        """Whether options of the strike (WAD) may be opened now."""
+        tick = self.strike_ticks.get((underlying, expiry))
+        return tick is not None and strike % tick == 0
 
     def cash_price(self, underlying: int, now: int) -> int | None:
         """Accepted dollar price of cash (WAD), None while it is not fresh."""

@@ -312,6 +312,10 @@ class JointScenarioEngine:
             return assess(*given).margin
         return witness(*given, column=mode - 1)
 
+    def fair_price(self, series: int, now: int) -> tuple[int, int]:
+        """Refused: this engine does not price options."""
+        raise Refused("JointScenarioEngine_OptionUnsupported", series)
+
     def assess_at(
         self, cash: int, words: Sequence[int], underlying: int, spot: int, now: int
     ) -> Margin:

@@ -11,10 +11,11 @@ import {Position} from "../types/Position.sol";
 import {Account} from "./Accounts.sol";
 import {Cash, CashFlow} from "./Cash.sol";
 import {Markets} from "./Markets.sol";
+import {Options} from "./Options.sol";
 
 /// @title What every account must satisfy before a change of it is kept (specification §7)
 /// @dev Loads accounts, checks them, saves them. No storage of its own.
-abstract contract MarginGate is Markets, Cash {
+abstract contract MarginGate is Markets, Options, Cash {
     using SafeCast for uint256;
 
     /// @dev Opening risk needs at least this much equity, so that a position is worth a keeper's while.

@@ -8,7 +8,7 @@ import {IClearinghouse} from "../interfaces/IClearinghouse.sol";
 import {IOracleAdapter} from "../interfaces/IOracleAdapter.sol";
 import {IRiskEngine} from "../interfaces/IRiskEngine.sol";
 import {ASSESS_ALL, LiquidationTerms, Margin} from "../types/Margin.sol";
-import {KIND_COLLATERAL, KIND_OPTION, KIND_PERP, Position} from "../types/Position.sol";
+import {Instrument, KIND_COLLATERAL, KIND_OPTION, KIND_PERP, Position} from "../types/Position.sol";
 import {Snapshot} from "../types/Snapshot.sol";
 import {Exposure, ExposureLib} from "./Exposure.sol";
 import {RiskParameters} from "./RiskParameters.sol";
@@ -105,6 +105,11 @@ contract JointScenarioEngine is IRiskEngine, RiskParameters {
         _read(book, words);
         _requireAll(margin, book);
         margin.equity = cash + book.value;
+    }
+
+    /// @inheritdoc IRiskEngine
+    function fairPrice(Instrument series) external pure returns (uint256, int256) {
+        revert JointScenarioEngine_OptionUnsupported(Position.wrap(Instrument.unwrap(series)));
     }
 
     /// @inheritdoc IRiskEngine

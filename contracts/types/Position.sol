@@ -32,6 +32,9 @@ uint256 constant KIND_PERP = 1;
 uint256 constant KIND_OPTION = 2;
 uint256 constant KIND_COLLATERAL = 3;
 
+/// @dev What a strike counts: 1e-8 of cash, in WAD.
+uint256 constant STRIKE_UNIT = 1e10;
+
 /// @dev Thrown when a quantity does not fit its field of the word.
 error Position_Overflow(int256 value);
 
@@ -45,6 +48,12 @@ library PositionLib {
             (KIND_PERP << 248) | (uint256(underlying) << 232) | (uint256(uint104(int104(size_))) << 128)
                 | uint128(int128(quote_))
         );
+    }
+
+    /// @notice A position of `size_` (WAD) in an option series.
+    function option(Instrument series, int256 size_) internal pure returns (Position) {
+        if (size_ != int256(int128(size_))) revert Position_Overflow(size_);
+        return Position.wrap(Instrument.unwrap(series) | uint128(int128(size_)));
     }
 
     function collateral(uint16 asset_, uint256 amount_) internal pure returns (Position) {
@@ -68,6 +77,11 @@ library PositionLib {
 
     /// @notice Quote of a perpetual, WAD of cash: its value is size × (mark − funding) + quote.
     function perpQuote(Position self) internal pure returns (int256) {
+        return int128(uint128(Position.unwrap(self)));
+    }
+
+    /// @notice Size of an option, WAD.
+    function optionSize(Position self) internal pure returns (int256) {
         return int128(uint128(Position.unwrap(self)));
     }
 
@@ -109,6 +123,23 @@ library InstrumentLib {
 
     function id(Instrument self) internal pure returns (uint16) {
         return uint16(Instrument.unwrap(self) >> 232);
+    }
+
+    /// @notice When an option expires, unix seconds.
+    function expiry(Instrument self) internal pure returns (uint32) {
+        return uint32(Instrument.unwrap(self) >> 200);
+    }
+
+    /// @notice Strike of an option, WAD of cash.
+    function strike(Instrument self) internal pure returns (uint256) {
+        unchecked {
+            return ((Instrument.unwrap(self) >> 129) & ((1 << 71) - 1)) * STRIKE_UNIT; // under 2^71 · 2^34
+        }
+    }
+
+    /// @notice Whether an option is a put.
+    function isPut(Instrument self) internal pure returns (bool) {
+        return (Instrument.unwrap(self) >> 128) & 1 != 0;
     }
 
     /// @notice Whether every bit that a position's quantities use is zero.
