@@ -4,7 +4,6 @@ pragma solidity ^0.8.28;
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
-import {IVolatilityBoard} from "../interfaces/IVolatilityBoard.sol";
 import {Instrument, KIND_OPTION, Position, PositionLib, STRIKE_UNIT} from "../types/Position.sol";
 import {Snapshot} from "../types/Snapshot.sol";
 import {VolatilitySlice} from "../types/VolatilitySlice.sol";
@@ -146,7 +145,7 @@ abstract contract Options is Accounts, Registry {
             Position word = account.words[i - 1];
             if (word.kind() != KIND_OPTION) continue;
             Instrument series = word.instrument();
-            VolatilitySlice slice = _board().slice(series.id(), series.expiry());
+            VolatilitySlice slice = ORACLE.slice(series.id(), series.expiry());
             if (!slice.isFixed() || block.timestamp < slice.fixedAt() + SETTLEMENT_DELAY) continue;
             int256 size = word.optionSize();
             uint256 payoff = _payoff(series, slice.settlementPrice());
@@ -161,18 +160,14 @@ abstract contract Options is Accounts, Registry {
     /// @dev A forward of zero, where no slice was ever published, is too far from any strike.
     function _requireOpenable(Instrument series) private view {
         uint256 strike = series.strike();
-        if (!_board().isListed(series.id(), series.expiry(), strike / STRIKE_UNIT)) {
+        if (!ORACLE.isListed(series.id(), series.expiry(), strike / STRIKE_UNIT)) {
             revert Clearinghouse_SeriesNotListed(series);
         }
-        VolatilitySlice slice = _board().slice(series.id(), series.expiry());
+        VolatilitySlice slice = ORACLE.slice(series.id(), series.expiry());
         uint256 forward = ORACLE.snapshot(series.id()).spot() * slice.forwardRatio() / 1e8;
         if (strike > forward * MAX_MONEYNESS || strike * MAX_MONEYNESS < forward) {
             revert Clearinghouse_StrikeTooFar(series, strike, forward);
         }
-    }
-
-    function _board() private view returns (IVolatilityBoard) {
-        return IVolatilityBoard(address(ORACLE));
     }
 
     function _payoff(Instrument series, uint256 price) private pure returns (uint256) {

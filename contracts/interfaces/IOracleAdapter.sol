@@ -2,6 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {Snapshot} from "../types/Snapshot.sol";
+import {IVolatilityBoard} from "./IVolatilityBoard.sol";
 
 /// @notice A request to bring one feed up to date.
 /// @param underlying Feed to refresh.
@@ -11,8 +12,8 @@ struct PriceUpdate {
     bytes[] updates;
 }
 
-/// @title The accepted prices of the system
-interface IOracleAdapter {
+/// @title The accepted prices and volatilities of the system
+interface IOracleAdapter is IVolatilityBoard {
     /// @dev Thrown when prices would move while the Clearinghouse is changing accounts.
     error OracleAdapter_Locked();
 
@@ -26,4 +27,8 @@ interface IOracleAdapter {
 
     /// @notice The accepted snapshots of several feeds.
     function snapshots(uint16[] calldata underlyings) external view returns (Snapshot[] memory);
+
+    /// @notice Words of snapshots and volatility slices in one call, for engines.
+    /// @param keys Underlying << 32 | expiry; expiry 0 for the snapshot.
+    function market(uint256[] calldata keys) external view returns (uint256[] memory words);
 }

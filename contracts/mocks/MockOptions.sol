@@ -3,33 +3,22 @@ pragma solidity 0.8.37;
 
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
-import {IClearinghouse} from "../interfaces/IClearinghouse.sol";
+import {IOracleAdapter} from "../interfaces/IOracleAdapter.sol";
 import {IRiskEngine} from "../interfaces/IRiskEngine.sol";
-import {IVolatilityBoard} from "../interfaces/IVolatilityBoard.sol";
+import {IVolatilitySource} from "../interfaces/IVolatilityBoard.sol";
 import {Wad} from "../math/Wad.sol";
-import {OracleAdapter} from "../oracle/OracleAdapter.sol";
 import {LiquidationTerms, Margin} from "../types/Margin.sol";
 import {Instrument, KIND_OPTION, Position} from "../types/Position.sol";
 import {VolatilitySlice} from "../types/VolatilitySlice.sol";
 
-/// @title The adapter with slices and listings that anybody sets, for tests
-contract MockVolatilityBoard is OracleAdapter, IVolatilityBoard {
-    mapping(uint16 underlying => mapping(uint32 expiry => VolatilitySlice)) public slice;
-    mapping(uint16 underlying => mapping(uint32 expiry => uint256)) public strikeTick;
-
-    constructor(address authority, IClearinghouse clearinghouse) OracleAdapter(authority, clearinghouse) {}
-
-    function setSlice(uint16 underlying, uint32 expiry, VolatilitySlice word) external {
-        slice[underlying][expiry] = word;
-    }
-
-    function setStrikeTick(uint16 underlying, uint32 expiry, uint256 tick) external {
-        strikeTick[underlying][expiry] = tick;
-    }
-
-    function isListed(uint16 underlying, uint32 expiry, uint256 strike) external view returns (bool) {
-        uint256 tick = strikeTick[underlying][expiry];
-        return tick != 0 && strike % tick == 0;
+/// @title A source whose reports are slices as they are, for tests
+contract MockVolatilitySource is IVolatilitySource {
+    function observe(uint16, uint32, bytes calldata reports)
+        external
+        pure
+        returns (VolatilitySlice word, bool agreed)
+    {
+        return (abi.decode(reports, (VolatilitySlice)), true);
     }
 }
 
@@ -40,16 +29,16 @@ contract MockOptionEngine is IRiskEngine {
     uint256 private constant SHORT_INITIAL = 0.15e18;
 
     IRiskEngine public immutable INNER;
-    MockVolatilityBoard public immutable BOARD;
+    IOracleAdapter public immutable ORACLE;
 
     mapping(Instrument series => uint256) private _prices;
     mapping(Instrument series => int256) private _deltas;
 
     error MockOptionEngine_NoVolatility(Instrument series);
 
-    constructor(IRiskEngine inner, MockVolatilityBoard board) {
+    constructor(IRiskEngine inner, IOracleAdapter oracle) {
         INNER = inner;
-        BOARD = board;
+        ORACLE = oracle;
     }
 
     function setOption(Instrument series, uint256 price, int256 delta) external {
@@ -76,7 +65,7 @@ contract MockOptionEngine is IRiskEngine {
     }
 
     function fairPrice(Instrument series) public view returns (uint256 price, int256 delta) {
-        if (!BOARD.slice(series.id(), series.expiry()).isKnown()) {
+        if (!ORACLE.slice(series.id(), series.expiry()).isKnown()) {
             revert MockOptionEngine_NoVolatility(series);
         }
         return (_prices[series], _deltas[series]);
@@ -92,7 +81,7 @@ contract MockOptionEngine is IRiskEngine {
 
     function _add(Margin memory margin, Position word, bool initial) private view {
         Instrument series = word.instrument();
-        VolatilitySlice slice = BOARD.slice(series.id(), series.expiry());
+        VolatilitySlice slice = ORACLE.slice(series.id(), series.expiry());
         if (slice.isFixed()) {
             uint256 strike = series.strike();
             uint256 price = slice.settlementPrice();
@@ -102,8 +91,8 @@ contract MockOptionEngine is IRiskEngine {
         }
         (uint256 value,) = fairPrice(series);
         margin.equity += Wad.mulFloor(word.optionSize(), int256(value));
-        uint256 spot = BOARD.snapshot(series.id()).spot();
-        if (!BOARD.snapshot(series.id()).isFresh(block.timestamp)) margin.fresh = false;
+        uint256 spot = ORACLE.snapshot(series.id()).spot();
+        if (!ORACLE.snapshot(series.id()).isFresh(block.timestamp)) margin.fresh = false;
         bool short = word.optionSize() < 0;
         margin.maintenance += _part(word, short ? spot * SHORT_MAINTENANCE / 1e18 : value);
         if (initial) margin.initial += _part(word, short ? spot * SHORT_INITIAL / 1e18 : value);

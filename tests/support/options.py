@@ -1,13 +1,12 @@
-"""The clearing world with option series: slices, listings and option values are set by tests.
+"""The clearing world with option series: the real adapter, and option values that tests set.
 
 world = OptionWorld()
 call = world.series(strike=2000)
 world.trade(buyer, writer, 1, price=100, instrument=call)
+world.expire(2300)
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 from ballast.codec import Instrument, VolatilitySlice
 from ballast.units import WAD
@@ -16,17 +15,22 @@ from tests.support.revm import RevmContract
 
 OPTION_CAP = 10**6 * WAD
 STRIKE_TICK = 50 * 10**8  # 50 of cash
-DAYS = 86_400
+DAY = 86_400
+EIGHT = 8 * 3600
+DELAY = 3600
+"""Seconds from the fixing of a series until it becomes cash."""
+FLAT = VolatilitySlice(a=36 * 10**6, s=10**5, forward_ratio=10**8)
+"""A volatility of 60 % at every strike."""
 
 
 class OptionWorld(ClearingWorld):
     """Engine 0 takes option values from a table; everything else is the real thing."""
 
-    ADAPTER = "MockVolatilityBoard"
-
     def _configure(self) -> None:
         super()._configure()
-        self.expiry = self.now + 7 * DAYS
+        self.volatility = self._create("MockVolatilitySource")
+        self.oracle.configureVolatility(ETH, (self.volatility, DAY, 5000, 1000, 8))
+        self.expiry = (self.now // DAY + 7) * DAY + EIGHT
         self.set_option_cap(ETH, OPTION_CAP)
         self.list_expiry(self.expiry)
 
@@ -34,33 +38,50 @@ class OptionWorld(ClearingWorld):
         self.options = self._create("MockOptionEngine", self.engine, self.oracle)
         return self.options
 
-    def list_expiry(self, expiry: int, underlying: int = ETH, ratio: int = 10**8) -> None:
-        """Allow an expiry and publish a slice, whose forward is a ratio (1e-8) of the spot."""
-        self.oracle.setStrikeTick(underlying, expiry, STRIKE_TICK)
-        self.set_slice(VolatilitySlice(forward_ratio=ratio), expiry, underlying)
+    def list_expiry(self, expiry: int, ratio: int | None = 10**8) -> None:
+        """Allow an expiry and publish its slice, with a forward that is a ratio (1e-8) of spot."""
+        self.oracle.allowExpiry(ETH, expiry, STRIKE_TICK)
+        if ratio is not None:
+            word = FLAT.encode() | self.now << 32
+            word += (ratio - FLAT.forward_ratio) << 64
+            self.oracle.refreshVolatility([(ETH, expiry, word.to_bytes(32, "big"))])
+            assert self._slice(Instrument.option(ETH, expiry, 0, False)).forward_ratio == ratio
 
-    def set_slice(self, word: VolatilitySlice, expiry: int, underlying: int = ETH) -> None:
-        self.oracle.setSlice(underlying, expiry, word.encode())
-
-    def series(self, strike: float = 2000, *, put: bool = False, **changes: Any) -> int:
-        """A series worth 100 of cash with a delta of a half."""
-        price, delta = changes.pop("price", 100), changes.pop("delta", 0.5)
-        expiry = changes.pop("expiry", self.expiry)
-        underlying = changes.pop("underlying", ETH)
-        key = Instrument.option(underlying, expiry, units(strike), put).key
+    def series(
+        self,
+        strike: float = 2000,
+        price: float = 100,
+        delta: float = 0.5,
+        *,
+        put: bool = False,
+        expiry: int | None = None,
+    ) -> int:
+        """A series of ether, worth `price` of cash."""
+        key = Instrument.option(ETH, expiry or self.expiry, units(strike), put).key
         self.value(key, price, delta)
         return key
 
     def value(self, series: int, price: float, delta: float = 0.5) -> None:
-        """Set what a unit is worth."""
+        """Set what a unit is worth until it is settled."""
         self.options.setOption(series, units(price), units(delta))
 
-    def fix(self, price: float, expiry: int | None = None, underlying: int = ETH) -> None:
-        """Settle an expiry at a price."""
-        word = VolatilitySlice(is_fixed=True, settlement_price=units(price), fixed_at=self.now)
-        self.set_slice(word, self.expiry if expiry is None else expiry, underlying)
+    def go(self, time: int) -> None:
+        """Begin a block at a time."""
+        self.advance(time - self.now)
 
-    def expire(self, price: float) -> None:
-        """Go to the expiry and settle it."""
-        self.advance(self.expiry - self.now)
-        self.fix(price)
+    def expire(self, price: float, expiry: int | None = None) -> None:
+        """Report one price through the last half hour, and settle the expiry at it."""
+        end = expiry or self.expiry
+        self.go(end - 1801)
+        for _ in range(16):
+            self.refresh(ETH, price)
+            self.advance(120)
+        self.refresh(ETH, price)
+        self.fix(end)
+        fixed = self._slice(Instrument.option(ETH, end, 0, False))
+        assert (fixed.settlement_price, fixed.fixed_at) == (units(price), self.now)
+
+    def fix(self, expiry: int | None = None) -> None:
+        """Settle an expiry."""
+        self.oracle.fixExpiry(ETH, expiry or self.expiry)
+        self.check()
