@@ -40,6 +40,7 @@ from ballast.model.interest import kept_back
 from ballast.model.liquidator import Liquidator
 from ballast.model.margin import Engine, LiquidationTerms, Margin
 from ballast.model.refusal import Refused
+from ballast.model.replay import Event, Replay
 from ballast.model.system import System
 from ballast.oracle.mirror import FeedConfig, Observation
 from ballast.risk.joint_scenario import JointScenarioEngine
@@ -723,6 +724,14 @@ class ClearingWorld:
         """Interest that accrued for the reserve since the indices were written, WAD."""
         state = self.model.state
         return kept_back(state.interest, state.totals, self.model.open_cash())
+
+
+def replay(world: ClearingWorld) -> Replay:
+    """The state from the events of every transaction."""
+    replayed = Replay(world.fee_account, world.insurance_account)
+    for time, logs in world.transactions:
+        replayed.transaction(time, [Event(log.name, log.args) for log in logs])
+    return replayed
 
 
 @contextmanager

@@ -8,7 +8,9 @@ world.expire(2300)
 
 from __future__ import annotations
 
-from ballast.codec import Instrument, VolatilitySlice
+from dataclasses import replace
+
+from ballast.codec import AccountId, Instrument, VolatilitySlice
 from ballast.units import WAD
 from tests.support.clearing import ETH, ClearingWorld, units
 from tests.support.revm import RevmContract
@@ -60,6 +62,13 @@ class OptionWorld(ClearingWorld):
         key = Instrument.option(ETH, expiry or self.expiry, units(strike), put).key
         self.value(key, price, delta)
         return key
+
+    def fill(self, taker: AccountId, maker: AccountId, series: int, size: int, price: int) -> None:
+        """One whole fill, size and price in WAD."""
+        changes = {"instrument": series, "limit_price": price}
+        bid = replace(self.order(taker, 0, **changes), size=size)
+        ask = replace(self.order(maker, 0, **changes), size=-size)
+        self.settle_exact(bid, [ask], [abs(size)])
 
     def value(self, series: int, price: float, delta: float = 0.5) -> None:
         """Set what a unit is worth until it is settled."""
