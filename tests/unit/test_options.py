@@ -615,12 +615,12 @@ def test_a_slice_into_the_other_side(
     world.trade(keeper, writer, 1, 100, instrument=call)
     world.trade(keeper, writer, 1, 100, instrument=put)
     sink(world, account, call, 550)
-    assert interest(world, call) == (5 * WAD, 5 * WAD)
+    assert interest(world, call) == (4 * WAD, 4 * WAD)
     deal = world.liquidate(account, keeper)
     moved = 4 * WAD * deal.fraction // WAD
     assert moved > WAD
     assert size_in(world, keeper, call) == WAD - moved
-    assert interest(world, call) == (4 * WAD, 4 * WAD)
+    assert interest(world, call) == (3 * WAD, 3 * WAD)
     assert size_in(world, keeper, put) == WAD + WAD * deal.fraction // WAD
 
 
