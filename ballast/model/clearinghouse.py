@@ -28,6 +28,8 @@ from ballast.model.words import (
     strike_of,
 )
 from ballast.permissions import Permission
+from ballast.oracle.volatility import Settlement
+from ballast.oracle.volatility import Slice as VolatilitySlice
 from ballast.units import WAD, mul_floor
 
 MIN_EQUITY = 50 * WAD
@@ -305,9 +307,9 @@ class Clearinghouse(Ledger):
         """What a unit of each option pays whose series was fixed long enough ago, WAD."""
         payoffs = {}
         for series in (instrument_of(w) for w in account.words if kind(w) == KIND_OPTION):
-            slice_ = self.prices.slice(ident(series), expiry_of(series))
-            if slice_.is_fixed and self.now >= slice_.fixed_at + SETTLEMENT_DELAY:
-                gain = slice_.settlement_price - strike_of(series)
+            settled = Settlement.decode(self.prices.slice(ident(series), expiry_of(series)))
+            if settled is not None and self.now >= settled.time + SETTLEMENT_DELAY:
+                gain = settled.price - strike_of(series)
                 payoffs[series] = max(-gain if is_put(series) else gain, 0)
         return payoffs
 
@@ -482,7 +484,7 @@ class Clearinghouse(Ledger):
         underlying, expiry, strike = ident(series), expiry_of(series), strike_of(series)
         listed = self.prices.is_listed(underlying, expiry, strike)
         require(listed, "Clearinghouse_SeriesNotListed", series)
-        ratio = self.prices.slice(underlying, expiry).forward_ratio
+        ratio = VolatilitySlice.decode(self.prices.slice(underlying, expiry)).forward
         forward = self.prices.snapshot(underlying).price * ratio // 10**8
         near = strike <= forward * MAX_MONEYNESS and strike * MAX_MONEYNESS >= forward
         require(near, "Clearinghouse_StrikeTooFar", series, strike, forward)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from ballast.codec import Snapshot, VolatilitySlice
+from ballast.codec import Snapshot
 
 ASSESS_ALL = 0
 
@@ -60,8 +60,8 @@ class Prices(Protocol):
         """The accepted snapshot of a feed; empty if none ever was."""
         ...
 
-    def slice(self, underlying: int, expiry: int) -> VolatilitySlice:
-        """Volatility of an expiry, or its settlement price."""
+    def slice(self, underlying: int, expiry: int) -> int:
+        """The word of an expiry: its volatility, or its settlement."""
         ...
 
     def is_listed(self, underlying: int, expiry: int, strike: int) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from ballast.codec import AccountId, Snapshot, VolatilitySlice
+from ballast.codec import AccountId, Snapshot
 from ballast.model.clearinghouse import Addresses, Clearinghouse
 from ballast.model.exchange import Exchange, SignedOrder
 from ballast.model.liquidator import Liquidation, Liquidator
@@ -22,7 +22,7 @@ class Feeds:
 
     def __init__(self) -> None:
         self.states: dict[int, FeedState] = {}
-        self.slices: dict[tuple[int, int], VolatilitySlice] = {}
+        self.slices: dict[tuple[int, int], int] = {}
         self.strike_ticks: dict[tuple[int, int], int] = {}
 
     def configure(self, underlying: int, config: FeedConfig) -> None:
@@ -36,9 +36,9 @@ class Feeds:
         state = self.states.get(underlying)
         return state.snapshot if state else Snapshot()
 
-    def slice(self, underlying: int, expiry: int) -> VolatilitySlice:
-        """Volatility of an expiry, or its settlement price; empty if none ever was."""
-        return self.slices.get((underlying, expiry), VolatilitySlice())
+    def slice(self, underlying: int, expiry: int) -> int:
+        """The word of an expiry: its volatility, or its settlement; zero if none ever was."""
+        return self.slices.get((underlying, expiry), 0)
 
     def is_listed(self, underlying: int, expiry: int, strike: int) -> bool:
         """Whether options of the strike (WAD) may be opened now."""

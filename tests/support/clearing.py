@@ -30,7 +30,6 @@ from ballast.codec import (
     Perp,
     Position,
     Snapshot,
-    VolatilitySlice,
     decode_positions,
 )
 from ballast.codec import Instrument as Key
@@ -43,6 +42,7 @@ from ballast.model.refusal import Refused
 from ballast.model.replay import Event, Replay
 from ballast.model.system import System
 from ballast.oracle.mirror import FeedConfig, Observation
+from ballast.oracle.volatility import Settlement
 from ballast.risk.joint_scenario import JointScenarioEngine
 from ballast.risk.parameters import AssetRisk, Parameters, UnderlyingRisk
 from ballast.units import WAD
@@ -130,8 +130,8 @@ class ContractPrices:
     def snapshot(self, underlying: int) -> Snapshot:
         return Snapshot.decode(self.contract.snapshot(underlying))
 
-    def slice(self, underlying: int, expiry: int) -> VolatilitySlice:
-        return VolatilitySlice.decode(self.contract.slice(underlying, expiry))
+    def slice(self, underlying: int, expiry: int) -> int:
+        return int(self.contract.slice(underlying, expiry))
 
     def is_listed(self, underlying: int, expiry: int, strike: int) -> bool:
         return bool(self.contract.isListed(underlying, expiry, strike // STRIKE_UNIT))
@@ -671,7 +671,7 @@ class ClearingWorld:
             long, short = sum(s for s in sizes if s > 0), -sum(s for s in sizes if s < 0)
             assert (interest.long, interest.short) == (long, short), "I1 open interest of a series"
             assert self.house.seriesInterest(series) == (long, short), "I10 series"
-            if not self._slice(Key(series)).is_fixed:
+            if self.settlement_of(Key(series)) is None:
                 assert long == short, "I1 sizes of a series sum to zero"
         for underlying, options in state.option_markets.items():
             longs = [p.size for p in held if p.underlying == underlying and p.size > 0]
@@ -679,8 +679,9 @@ class ClearingWorld:
             expected = (options.open_interest, options.cap)
             assert self.house.optionMarket(underlying) == expected, "I10 options"
 
-    def _slice(self, series: Key) -> VolatilitySlice:
-        return self.model.prices.slice(series.id, series.expiry)
+    def settlement_of(self, series: Key) -> Settlement | None:
+        """The settlement of a series' expiry, if it is fixed."""
+        return Settlement.decode(self.model.prices.slice(series.id, series.expiry))
 
     def _check_custody(self) -> None:
         state = self.model.state
@@ -713,11 +714,9 @@ class ClearingWorld:
     def _payoffs(self) -> int:
         """Σ size × payoff over options of fixed series, in 1e-36 of cash."""
         held = [p for p in self._positions() if isinstance(p, Option)]
-        fixed = [(p, self._slice(p.instrument)) for p in held]
+        fixed = [(p, self.settlement_of(p.instrument)) for p in held]
         return sum(
-            p.size * max((p.strike - s.settlement_price) * (1 if p.is_put else -1), 0)
-            for p, s in fixed
-            if s.is_fixed
+            p.size * max((p.strike - s.price) * (1 if p.is_put else -1), 0) for p, s in fixed if s
         )
 
     def _uncollected(self) -> int:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ballast.codec import AccountId, Instrument, VolatilitySlice
+from ballast.codec import AccountId, Instrument
+from ballast.oracle.volatility import Settlement, Slice
 from ballast.units import WAD
 from tests.support.clearing import ETH, ClearingWorld, units
 from tests.support.revm import RevmContract
@@ -21,7 +22,7 @@ DAY = 86_400
 EIGHT = 8 * 3600
 DELAY = 3600
 """Seconds from the fixing of a series until it becomes cash."""
-FLAT = VolatilitySlice(a=36 * 10**6, s=10**5, forward_ratio=10**8)
+FLAT = Slice(a=36 * 10**6, s=10**5)
 """A volatility of 60 % at every strike."""
 
 
@@ -44,10 +45,9 @@ class OptionWorld(ClearingWorld):
         """Allow an expiry and publish its slice, with a forward that is a ratio (1e-8) of spot."""
         self.oracle.allowExpiry(ETH, expiry, STRIKE_TICK)
         if ratio is not None:
-            word = FLAT.encode() | self.now << 32
-            word += (ratio - FLAT.forward_ratio) << 64
+            word = replace(FLAT, forward=ratio, time=self.now).encode()
             self.oracle.refreshVolatility([(ETH, expiry, word.to_bytes(32, "big"))])
-            assert self._slice(Instrument.option(ETH, expiry, 0, False)).forward_ratio == ratio
+            assert Slice.decode(self.oracle.slice(ETH, expiry)).forward == ratio
 
     def series(
         self,
@@ -87,8 +87,8 @@ class OptionWorld(ClearingWorld):
             self.advance(120)
         self.refresh(ETH, price)
         self.fix(end)
-        fixed = self._slice(Instrument.option(ETH, end, 0, False))
-        assert (fixed.settlement_price, fixed.fixed_at) == (units(price), self.now)
+        fixed = self.settlement_of(Instrument.option(ETH, end, 0, False))
+        assert fixed == Settlement(units(price), self.now)
 
     def fix(self, expiry: int | None = None) -> None:
         """Settle an expiry."""
