@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
+import {Address} from "@openzeppelin/contracts/utils/Address.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
 
@@ -8,10 +10,12 @@ import {Account} from "./clearing/Accounts.sol";
 import {Cash, CashFlow, CashTotals} from "./clearing/Cash.sol";
 import {Delegation} from "./clearing/Delegation.sol";
 import {Listing} from "./clearing/Listing.sol";
-import {Lock} from "./clearing/Lock.sol";
 import {MarginGate} from "./clearing/MarginGate.sol";
 import {Registry} from "./clearing/Registry.sol";
+import {Wait, Waiting} from "./clearing/Waiting.sol";
 import {Asset, IClearinghouseExtension} from "./interfaces/IClearinghouse.sol";
+import {IExchange, SignedOrder} from "./interfaces/IExchange.sol";
+import {PriceUpdate} from "./interfaces/IOracleAdapter.sol";
 import {IRiskEngine} from "./interfaces/IRiskEngine.sol";
 import {AccountId} from "./types/AccountId.sol";
 import {Header} from "./types/Header.sol";
@@ -23,20 +27,71 @@ import {Instrument, Position} from "./types/Position.sol";
 /// @notice The Clearinghouse hands every call that it does not know to this code, which runs on its storage.
 /// @dev Has the storage layout of the Clearinghouse, and none of the functions that it answers itself. The Clearinghouse
 /// creates it, so that what both know (oracle, cash, accounts) cannot differ. Its own storage stays empty.
-contract ClearinghouseExtension is MarginGate, Lock, Delegation, Listing {
+contract ClearinghouseExtension is MarginGate, Delegation, Listing {
     using SafeCast for uint256;
 
     AccountId private immutable _INSURANCE_ACCOUNT;
+    IExchange private immutable _EXCHANGE;
 
     /// @dev Thrown when a permission is granted that does not exist.
     error Clearinghouse_UnknownPermission(uint8 permissions);
 
-    constructor(address oracle, address cash, uint8 cashDecimals, AccountId insuranceAccount)
-        AccessManaged(address(0))
-        Registry(oracle)
-        Cash(cash, cashDecimals)
-    {
+    constructor(
+        address oracle,
+        address exchange,
+        address cash,
+        uint8 cashDecimals,
+        AccountId insuranceAccount
+    ) AccessManaged(address(0)) Registry(oracle) Cash(cash, cashDecimals) {
+        _EXCHANGE = IExchange(exchange);
         _INSURANCE_ACCOUNT = insuranceAccount;
+    }
+
+    /// @inheritdoc IClearinghouseExtension
+    function multicall(PriceUpdate[] calldata updates, bytes[] calldata calls)
+        external
+        viaClearinghouse
+        returns (bytes[] memory results)
+    {
+        if (updates.length != 0) ORACLE.refresh(updates);
+        return _runBatch(calls);
+    }
+
+    /// @inheritdoc IClearinghouseExtension
+    function settleOrders(SignedOrder calldata taker, SignedOrder[] calldata makers, uint256[] calldata sizes)
+        external
+        viaClearinghouse
+    {
+        _EXCHANGE.settle(taker, makers, sizes, new PriceUpdate[](0));
+    }
+
+    /// @inheritdoc IClearinghouseExtension
+    function permit(uint16 assetId, uint256 amount, uint256 deadline, uint8 v, bytes32 r, bytes32 s)
+        external
+        viaClearinghouse
+        lock
+    {
+        // Whoever saw the signature may have used it first: the allowance decides, when something is deposited.
+        try IERC20Permit(_asset(assetId).token)
+            .permit(msg.sender, address(this), amount, deadline, v, r, s) {}
+            catch {}
+    }
+
+    /// @inheritdoc IClearinghouseExtension
+    function stopNewRisk() external viaClearinghouse lock restricted {
+        _setStopped(true);
+        emit NewRiskStopped(msg.sender);
+    }
+
+    /// @inheritdoc IClearinghouseExtension
+    function resumeNewRisk() external viaClearinghouse lock restricted {
+        _setStopped(false);
+        emit NewRiskResumed(msg.sender);
+    }
+
+    /// @inheritdoc IClearinghouseExtension
+    function isNewRiskStopped() external view viaClearinghouse returns (bool) {
+        return _openCash().stopped;
     }
 
     /// @inheritdoc IClearinghouseExtension
@@ -59,6 +114,7 @@ contract ClearinghouseExtension is MarginGate, Lock, Delegation, Listing {
         _engine(engineId);
         CashFlow memory flow = _openCash();
         Account memory account = _load(flow, id, 0);
+        if (flow.stopped && !_owesNothing(account)) revert Clearinghouse_NewRiskStopped(id);
         account.header = account.header.withEngine(engineId);
         _checkInitial(account);
         _save(flow, account);
@@ -196,5 +252,18 @@ contract ClearinghouseExtension is MarginGate, Lock, Delegation, Listing {
                 totals.debt,
                 reserve
             );
+    }
+
+    /// @dev Each call runs as one of the same caller's to this contract; then every account that waits is checked.
+    function _runBatch(bytes[] calldata calls) private batch returns (bytes[] memory results) {
+        results = new bytes[](calls.length);
+        for (uint256 i; i < calls.length; ++i) {
+            results[i] = Address.functionDelegateCall(address(this), calls[i]);
+        }
+        CashFlow memory flow = _openCash();
+        while (Waiting.count() != 0) {
+            (AccountId id, Wait memory wait) = Waiting.pop();
+            _checkWaiting(flow, id, wait);
+        }
     }
 }

@@ -144,6 +144,10 @@ class Chain:
         contract = self.contract(call.contract, call.address)
         return contract.get_function_by_name(call.function)(*call.args)
 
+    def encode(self, call: Call) -> bytes:
+        """The calldata of a call, for a batch."""
+        return bytes.fromhex(self._function(call)._encode_transaction_data()[2:])
+
     # ---- Transactions ----
 
     def send(self, signer: Signer, call: Call) -> Receipt:

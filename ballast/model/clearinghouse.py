@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ballast.codec import AccountId
 from ballast.model.accounts import Account
@@ -43,6 +45,10 @@ PRICING_ENGINE = 0
 MAX_ASSETS = 2**16 - 1
 MAX_ENGINES = 2**8 - 1
 
+WAIT_TRADE, WAIT_TAKE, WAIT_INITIAL = 1, 2, 4
+NOTHING = Margin(0, 0, 0, 0, False)
+"""The margin of an account without positions, which no trade reduces."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fill:
@@ -81,6 +87,16 @@ class Slice:
     """Equity of `source` by the assessment that the liquidation rests on."""
     initial: int = 0
     """IM of `source` by the same assessment; zero if it was not asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """What an account has to show at the end of a batch, and what it was before. WAD."""
+
+    demands: int = 0
+    min_health: int = 0
+    cash: int = 0
+    before: Margin = NOTHING
 
 
 @dataclass(slots=True)
@@ -137,6 +153,7 @@ class Clearinghouse(Ledger):
         self.addresses = addresses
         self.prices = prices
         self.engines: list[Engine] = []
+        self._waiting: dict[AccountId, Wait] | None = None
 
     # ---- Registries (restricted; the caller's right is not modelled) ----------------------------
 
@@ -227,6 +244,7 @@ class Clearinghouse(Ledger):
             require(total <= info.cap, exceeded, asset, total, info.cap)
             self.set_total(asset, check_uint128(total))
             self._receive(flow, caller, to, asset, amount)
+        self._note_addition(to)
         self.close_cash(flow, 0, asset == CASH)
         return amount
 
@@ -265,6 +283,7 @@ class Clearinghouse(Ledger):
             self.credit(flow, to, amount * self.cash_unit)
         else:
             self._receive(flow, caller, to, asset, amount)
+        self._note_addition(to)
         self.close_cash(flow, 0, False)
 
     def _take(self, flow: CashFlow, source: AccountId, asset: int, amount: int) -> None:
@@ -320,6 +339,8 @@ class Clearinghouse(Ledger):
         self.engine(engine)
         flow = self.open_cash()
         account = self.load(flow, account_id, 0)
+        halted = self.state.stopped and not account.owes_nothing()
+        require(not halted, "Clearinghouse_NewRiskStopped", account_id.value)
         account.engine = engine
         self._check_initial(account)
         self.save(flow, account)
@@ -503,6 +524,7 @@ class Clearinghouse(Ledger):
         allowed = caller.lower() == self.addresses.liquidator.lower()
         require(allowed, "Clearinghouse_NotLiquidator", caller.lower())
         require(fraction <= WAD, "Clearinghouse_InvalidFraction", fraction)
+        require(self._waiting is None, "Clearinghouse_Locked")
         require(source != into, "Clearinghouse_SameAccount", source.value)
         flow = self.open_cash()
         giver = self.load(flow, source, 0)
@@ -537,49 +559,122 @@ class Clearinghouse(Ledger):
         return self.engine(account.engine).assess(account.cash, ASSESS_ALL, words, self.now)
 
     def _check_trade(self, account: Account, min_health: int) -> None:
+        if self._waiting is not None:
+            return self._defer(self._waiting, account, WAIT_TRADE, min_health)
         if account.owes_nothing():
-            return
+            return None
         margin = self._assess(account)
-        is_open = margin.equity >= MIN_EQUITY and margin.equity >= margin.initial
-        if is_open and margin.fresh:
+        if self._is_open(margin):
             account.checked_at = self.now
         else:
-            self._check_reduced(account, margin, is_open)
-        unhealthy = min_health != 0 and margin.equity < min_health * margin.maintenance // WAD
-        values = (account.id.value, margin.equity, margin.maintenance, min_health)
-        require(not unhealthy, "Clearinghouse_HealthBelowMinimum", *values)
+            self._require_reduced(account, margin, self._assess_stored(account))
+        return _require_health(account, margin, min_health)
 
-    def _check_reduced(self, account: Account, margin: Margin, is_open: bool) -> None:
+    def _check_withdrawal(self, account: Account) -> None:
+        if self._waiting is not None:
+            return self._defer(self._waiting, account, WAIT_TAKE)
+        if account.owes_nothing():
+            return None
+        if self.state.stopped:
+            _require_not_borrowing(account, account.loaded_cash)
+        margin = self._assess(account)
+        return self._require_initial(account, margin, margin.perp_notional // 10)
+
+    def _check_initial(self, account: Account) -> None:
+        if self._waiting is not None:
+            return self._defer(self._waiting, account, WAIT_INITIAL)
+        if account.owes_nothing():
+            return None
+        return self._require_initial(account, self._assess(account), 0)
+
+    def _is_open(self, margin: Margin) -> bool:
+        return not self.state.stopped and margin.fresh and covers_initial(margin)
+
+    def _assess_stored(self, account: Account) -> Margin:
         words = self.fold_funding(account.loaded)
         engine = self.engine(account.engine)
-        before = engine.assess(account.loaded_cash, ASSESS_ALL, words, self.now)
+        return engine.assess(account.loaded_cash, ASSESS_ALL, words, self.now)
+
+    def _require_reduced(self, account: Account, margin: Margin, before: Margin) -> None:
         if is_reduction(before, margin):
             return
-        require(not is_open, "Clearinghouse_PriceNotFresh", account.id.value)
+        require(not self.state.stopped, "Clearinghouse_NewRiskStopped", account.id.value)
+        stale = covers_initial(margin)
+        require(not stale, "Clearinghouse_PriceNotFresh", account.id.value)
         required = max(margin.initial, MIN_EQUITY)
         error = "Clearinghouse_InsufficientMargin"
         raise Refused(error, account.id.value, margin.equity, required)
 
-    def _check_withdrawal(self, account: Account) -> None:
-        if account.owes_nothing():
-            return
-        margin = self._assess(account)
+    def _require_initial(self, account: Account, margin: Margin, other: int) -> None:
         require(margin.fresh, "Clearinghouse_PriceNotFresh", account.id.value)
-        required = max(margin.initial, margin.perp_notional // 10, MIN_EQUITY)
-        self._require_equity(account, margin.equity, required)
-
-    def _check_initial(self, account: Account) -> None:
-        if account.owes_nothing():
-            return
-        margin = self._assess(account)
-        require(margin.fresh, "Clearinghouse_PriceNotFresh", account.id.value)
-        self._require_equity(account, margin.equity, max(margin.initial, MIN_EQUITY))
+        self._require_equity(account, margin.equity, max(margin.initial, other, MIN_EQUITY))
 
     def _require_equity(self, account: Account, equity: int, required: int) -> None:
         """Mark the account as checked, or refuse."""
         error = "Clearinghouse_InsufficientMargin"
         require(equity >= required, error, account.id.value, equity, required)
         account.checked_at = self.now
+
+    # ---- Batches ------------------------------------------------------------------------------
+
+    @atomic
+    def multicall(self, calls: Sequence[Callable[[], Any]]) -> list[Any]:
+        """Make calls one after the other and check each account once, at the end."""
+        require(self._waiting is None, "Clearinghouse_Locked")
+        waiting: dict[AccountId, Wait] = {}
+        self._waiting = waiting
+        try:
+            answers = [call() for call in calls]
+        finally:
+            self._waiting = None
+        for account_id, wait in reversed(waiting.items()):
+            self._check_waiting(account_id, wait)
+        return answers
+
+    def _defer(
+        self,
+        waiting: dict[AccountId, Wait],
+        account: Account,
+        demand: int,
+        min_health: int = 0,
+    ) -> None:
+        wait = waiting.get(account.id) or Wait(cash=account.loaded_cash)
+        if demand == WAIT_TRADE and not wait.demands & WAIT_TRADE and account.loaded:
+            wait = replace(wait, before=self._assess_stored(account))
+        health = max(wait.min_health, min_health)
+        waiting[account.id] = replace(wait, demands=wait.demands | demand, min_health=health)
+
+    def _note_addition(self, account: AccountId) -> None:
+        """What is added to an account that waits closes the reduce-only test to it."""
+        if self._waiting and account in self._waiting:
+            wait = self._waiting[account]
+            self._waiting[account] = replace(wait, demands=wait.demands | WAIT_INITIAL)
+
+    def _check_waiting(self, account_id: AccountId, wait: Wait) -> None:
+        account = self.load(self.open_cash(), account_id, 0)
+        if account.owes_nothing():
+            return
+        margin = self._assess(account)
+        if wait.demands == WAIT_TRADE:
+            if self._is_open(margin):
+                account.checked_at = self.now
+            else:
+                self._require_reduced(account, margin, wait.before)
+        else:
+            if self.state.stopped:
+                _require_no_new_risk(account, wait, margin)
+            taken = wait.demands & WAIT_TAKE != 0
+            self._require_initial(account, margin, margin.perp_notional // 10 if taken else 0)
+        _require_health(account, margin, wait.min_health)
+        stored = self.state.account(account_id)
+        self.state.accounts[account_id] = replace(stored, checked_at=account.checked_at)
+
+    # ---- The guardian -------------------------------------------------------------------------
+
+    @atomic
+    def set_stopped(self, stopped: bool) -> None:
+        """Stop new risk, or let it in again; the caller's right is not modelled."""
+        self.state.stopped = stopped
 
     # ---- Views --------------------------------------------------------------------------------
 
@@ -599,6 +694,30 @@ class Clearinghouse(Ledger):
     def liquidation_terms(self, account_id: AccountId) -> LiquidationTerms:
         """Terms on which an account's engine lets it be liquidated."""
         return self.engine(self.state.account(account_id).engine).terms
+
+
+def covers_initial(margin: Margin) -> bool:
+    """Whether an account may hold risk at fresh prices."""
+    return margin.equity >= MIN_EQUITY and margin.equity >= margin.initial
+
+
+def _require_health(account: Account, margin: Margin, min_health: int) -> None:
+    unhealthy = min_health != 0 and margin.equity < min_health * margin.maintenance // WAD
+    values = (account.id.value, margin.equity, margin.maintenance, min_health)
+    require(not unhealthy, "Clearinghouse_HealthBelowMinimum", *values)
+
+
+def _require_not_borrowing(account: Account, cash_before: int) -> None:
+    borrows = account.cash < min(0, cash_before)
+    require(not borrows, "Clearinghouse_NewRiskStopped", account.id.value)
+
+
+def _require_no_new_risk(account: Account, wait: Wait, margin: Margin) -> None:
+    if wait.demands & WAIT_TAKE:
+        _require_not_borrowing(account, wait.cash)
+    comparable = not wait.demands & WAIT_INITIAL and is_reduction(wait.before, margin)
+    allowed = not wait.demands & WAIT_TRADE or comparable
+    require(allowed, "Clearinghouse_NewRiskStopped", account.id.value)
 
 
 def is_reduction(before: Margin, after: Margin) -> bool:

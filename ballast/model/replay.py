@@ -204,6 +204,12 @@ class Replay(Ledger):
         key = _account(args["account"]), str(args["delegate"]).lower()
         self.state.mandates[key] = (args["permissions"], args["expiry"])
 
+    def _on_NewRiskStopped(self, args: Mapping[str, Any]) -> None:  # noqa: N802
+        self.state.stopped = True
+
+    def _on_NewRiskResumed(self, args: Mapping[str, Any]) -> None:  # noqa: N802
+        self.state.stopped = False
+
     # ---- Registries and markets ---------------------------------------------------------------
 
     def _on_AssetRegistered(self, args: Mapping[str, Any]) -> None:  # noqa: N802
@@ -265,6 +271,7 @@ def differences(replayed: State, state: State) -> list[str]:
         "lanes",
         "fees",
         "mandates",
+        "stopped",
     )
     found = [name for name in names if getattr(replayed, name) != getattr(state, name)]
     for account in replayed.accounts.keys() | state.accounts.keys():

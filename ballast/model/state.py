@@ -53,6 +53,8 @@ class State:
     balances: dict[tuple[str, str], int] = field(default_factory=dict)
     mandates: dict[tuple[AccountId, str], tuple[int, int]] = field(default_factory=dict)
     """Permissions and expiry by account and delegate."""
+    stopped: bool = False
+    """Whether the guardian stopped new risk."""
 
     def saved(self) -> dict[str, Any]:
         """What `restore` needs to come back here."""

@@ -12,13 +12,12 @@ import {Instrument, InstrumentLib, PositionLib} from "../types/Position.sol";
 import {Account} from "./Accounts.sol";
 import {CashFlow} from "./Cash.sol";
 import {Delegation} from "./Delegation.sol";
-import {Lock} from "./Lock.sol";
 import {MarginGate} from "./MarginGate.sol";
 
 /// @title Money in, money out, money across (specification §8)
 /// @dev No storage of its own. Tokens come in before the books change, because the measured difference is what is
 /// credited, and go out after; the lock covers both.
-abstract contract Custody is MarginGate, Lock, Delegation, IClearinghouseCore {
+abstract contract Custody is MarginGate, Delegation, IClearinghouseCore {
     using SafeERC20 for IERC20;
     using SafeCast for uint256;
 
@@ -50,6 +49,7 @@ abstract contract Custody is MarginGate, Lock, Delegation, IClearinghouseCore {
         } else {
             received = _depositCollateral(flow, to, assetId, amount);
         }
+        _noteAddition(to);
         _closeCash(flow, 0, assetId == CASH);
         emit Deposited(to, assetId, received, msg.sender);
     }
@@ -84,6 +84,7 @@ abstract contract Custody is MarginGate, Lock, Delegation, IClearinghouseCore {
             _addFromCaller(receiver, assetId, amount);
             _save(flow, receiver);
         }
+        _noteAddition(to);
         _closeCash(flow, 0, false);
         emit Transferred(from, to, assetId, amount);
     }
@@ -113,7 +114,7 @@ abstract contract Custody is MarginGate, Lock, Delegation, IClearinghouseCore {
         } else {
             _removeCollateral(account, assetId, amount);
         }
-        _checkWithdrawal(account);
+        _checkWithdrawal(flow, account);
         _save(flow, account);
     }
 

@@ -47,9 +47,11 @@ abstract contract Slicing is Trading {
     }
 
     /// @inheritdoc IClearinghouseCore
+    /// @dev Not within a batch: an account whose check is still to come cannot be judged.
     function transferSlice(Slice calldata slice) external lock {
         if (msg.sender != LIQUIDATOR) revert Clearinghouse_NotLiquidator(msg.sender);
         if (slice.fraction > 1e18) revert Clearinghouse_InvalidFraction(slice.fraction);
+        if (_isBatchOpen()) revert Clearinghouse_Locked();
         if (slice.from == slice.into) revert Clearinghouse_SameAccount(slice.from);
         CashFlow memory flow = _openCash();
         Account memory from = _load(flow, slice.from, 0);

@@ -66,7 +66,7 @@ abstract contract Trading is Custody {
         for (uint256 i; i < trade.fills.length; ++i) {
             _applyFill(flow, terms, trade, trade.fills[i], taker);
         }
-        _checkTrade(taker, trade.takerMinHealth);
+        _checkTrade(flow, taker, trade.takerMinHealth);
         _save(flow, taker);
         if (terms.instrument.kind() == KIND_PERP) _moveOpenInterest(terms.instrument.id(), terms.longDelta);
         else if (terms.instrument.kind() == KIND_OPTION) _tradeSeries(terms.instrument, terms.longDelta);
@@ -91,7 +91,7 @@ abstract contract Trading is Custody {
         _fillSide(terms, taker, fill.size, price, fill.takerFee, trade.takerReduceOnly);
         Account memory maker = _load(flow, fill.maker, 1);
         _fillSide(terms, maker, -fill.size, price, fill.makerFee, fill.makerReduceOnly);
-        _checkTrade(maker, fill.makerMinHealth);
+        _checkTrade(flow, maker, fill.makerMinHealth);
         _save(flow, maker);
         emit Traded(
             trade.instrument,

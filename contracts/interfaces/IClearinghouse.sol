@@ -2,7 +2,8 @@
 pragma solidity ^0.8.28;
 
 import {AccountId} from "../types/AccountId.sol";
-import {IOracleAdapter} from "./IOracleAdapter.sol";
+import {SignedOrder} from "./IExchange.sol";
+import {IOracleAdapter, PriceUpdate} from "./IOracleAdapter.sol";
 import {IRiskEngine} from "./IRiskEngine.sol";
 import {Header} from "../types/Header.sol";
 import {LiquidationTerms, Margin} from "../types/Margin.sol";
@@ -98,6 +99,8 @@ interface IClearinghouseBase {
     /// @notice The owner let `delegate` do what `permissions` says, up to and including `expiry`; zero is nothing.
     event DelegateSet(AccountId indexed account, address indexed delegate, uint8 permissions, uint64 expiry);
     event EngineSelected(AccountId indexed account, uint8 engine);
+    event NewRiskStopped(address by);
+    event NewRiskResumed(address by);
     event AssetRegistered(uint16 indexed asset, address token, uint8 decimals, uint16 underlying);
     event AssetCapSet(uint16 indexed asset, uint256 cap);
     event MarketListed(uint16 indexed underlying);
@@ -162,6 +165,33 @@ interface IClearinghouseCore is IClearinghouseBase {
 
 /// @title What the Clearinghouse answers through its extension: the roads that are taken seldom
 interface IClearinghouseExtension is IClearinghouseBase {
+    /// @notice Refreshes prices, then makes calls of this contract one after the other, all as the caller's. Margin is
+    /// checked once for each account, at the end, as strictly as the strictest of its changes asks for.
+    /// @param updates Prices to refresh first.
+    /// @param calls Encoded calls of this contract; none may be a multicall or a liquidation.
+    /// @return results What they answered.
+    function multicall(PriceUpdate[] calldata updates, bytes[] calldata calls)
+        external
+        returns (bytes[] memory results);
+
+    /// @notice Lets the Exchange settle signed orders, as `IExchange.settle` without price updates: for batches.
+    function settleOrders(SignedOrder calldata taker, SignedOrder[] calldata makers, uint256[] calldata sizes)
+        external;
+
+    /// @notice Gives this contract an allowance by the caller's signature (EIP-2612), for a deposit in the same batch.
+    /// @dev Never fails for the signature's sake: it may have been used already. Then the deposit decides.
+    function permit(uint16 asset, uint256 amount, uint256 deadline, uint8 v, bytes32 r, bytes32 s) external;
+
+    /// @notice Stops new risk at once: trades that do not only reduce, withdrawals that borrow, changes of engine.
+    /// Deposits, reductions, withdrawals of free collateral and liquidations go on. For the guardian.
+    function stopNewRisk() external;
+
+    /// @notice Lets new risk in again. For the administration.
+    function resumeNewRisk() external;
+
+    /// @notice Whether new risk is stopped.
+    function isNewRiskStopped() external view returns (bool);
+
     /// @notice Turns into cash what the account has gained and lost: its perpetuals are settled to mark, and its options
     /// whose series were fixed at least an hour ago become their payoff.
     /// @dev Anybody may call; equity does not change. Needs no fresh price.

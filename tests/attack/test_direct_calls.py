@@ -73,10 +73,11 @@ def test_every_function_that_changes_something_is_known() -> None:
         for entry in world.evm.dictionary.artefacts["Clearinghouse"].abi
         if entry["type"] == "function" and entry["stateMutability"] not in ("view", "pure")
     }
-    anybody = {"deposit", "settle", "collectReserve"}
+    anybody = {"deposit", "settle", "collectReserve", "permit", "multicall", "settleOrders"}
     owners = {"withdraw", "transfer", "selectEngine", "setDelegate"}
     modules = {"applyTrade", "transferSlice", "setFundingRate"}
     governed = {"registerAsset", "setAssetCap", "registerEngine", "listMarket", "setMarketCap"}
+    governed |= {"stopNewRisk", "resumeNewRisk"}
     assert changing == anybody | owners | modules | governed | {"setAuthority"}
 
 

@@ -148,6 +148,60 @@ PARAMETERS = Parameters(
 )
 
 
+@dataclass(frozen=True)
+class Action:
+    """One call of a batch: its calldata, and the same on the model."""
+
+    data: bytes
+    model: Callable[[], Any]
+
+
+class Actions:
+    """Actions of one caller in a world."""
+
+    def __init__(self, world: ClearingWorld, caller: str) -> None:
+        self._world = world
+        self._caller = caller.lower()
+
+    def deposit(self, to: AccountId, asset: int, amount: int) -> Action:
+        house, model, caller = self._world.house, self._world.model, self._caller
+        data = house.deposit.encode(to, asset, amount)
+        return Action(data, lambda: model.deposit(caller, to, asset, amount))
+
+    def withdraw(self, source: AccountId, asset: int, amount: int) -> Action:
+        house, model, caller = self._world.house, self._world.model, self._caller
+        data = house.withdraw.encode(source, asset, amount, caller)
+        return Action(data, lambda: model.withdraw(caller, source, asset, amount, caller))
+
+    def transfer(self, source: AccountId, to: AccountId, asset: int, amount: int) -> Action:
+        house, model, caller = self._world.house, self._world.model, self._caller
+        data = house.transfer.encode(source, to, asset, amount)
+        return Action(data, lambda: model.transfer(caller, source, to, asset, amount))
+
+    def settle(self, account: AccountId) -> Action:
+        house, model = self._world.house, self._world.model
+        return Action(house.settle.encode(account), lambda: model.settle(account))
+
+    def select_engine(self, account: AccountId, engine: int) -> Action:
+        house, model, caller = self._world.house, self._world.model, self._caller
+        data = house.selectEngine.encode(account, engine)
+        return Action(data, lambda: model.select_engine(caller, account, engine))
+
+    def trade(
+        self, taker: AccountId, maker: AccountId, size: float, price: float = 2000, **changes: Any
+    ) -> Action:
+        """One whole fill of two orders that their owners signed."""
+        world = self._world
+        instrument = {"instrument": changes.get("instrument", ETH_PERP)}
+        buy = world.order(taker, size, price, **changes)
+        sell = world.order(maker, -size, price, **instrument)
+        signed = [(as_tuple(order), world.sign(order)) for order in (buy, sell)]
+        amount = abs(buy.size)
+        data = world.house.settleOrders.encode(signed[0], [signed[1]], [amount])
+        orders = SignedOrder(buy), [SignedOrder(sell)], [amount]
+        return Action(data, lambda: world.model_exchange.settle(*orders))
+
+
 class ClearingWorld:
     """Clearinghouse, Exchange, Liquidator, OracleAdapter and one engine, and the model of them."""
 
@@ -412,6 +466,24 @@ class ClearingWorld:
         self.both(
             lambda: self.house.setDelegate(account, delegate, permissions, expiry, sender=caller),
             lambda: self.model.set_delegate(caller, account, delegate, permissions, expiry),
+        )
+
+    def multicall(
+        self, sender: str, actions: Sequence[Action], updates: Sequence[Any] = ()
+    ) -> list[Any]:
+        """Make actions in one batch."""
+        return self.both(
+            lambda: self.house.multicall(
+                list(updates), [action.data for action in actions], sender=sender
+            ),
+            lambda: self.model.multicall([action.model for action in actions]),
+        )
+
+    def stop(self, stopped: bool = True) -> None:
+        """Stop new risk, or let it in again."""
+        self.both(
+            self.house.stopNewRisk if stopped else self.house.resumeNewRisk,
+            lambda: self.model.set_stopped(stopped),
         )
 
     def collect_reserve(self) -> int:
