@@ -29,9 +29,9 @@ from ballast.model.words import (
     perp_size,
     strike_of,
 )
-from ballast.permissions import Permission
 from ballast.oracle.volatility import Settlement
 from ballast.oracle.volatility import Slice as VolatilitySlice
+from ballast.permissions import Permission
 from ballast.units import WAD, mul_floor
 
 MIN_EQUITY = 50 * WAD

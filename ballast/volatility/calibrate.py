@@ -62,7 +62,9 @@ class Calibration:
     error: float
 
 
-def implied_volatility(price: float, forward: float, strike: float, tau: float, call: bool) -> float:
+def implied_volatility(
+    price: float, forward: float, strike: float, tau: float, call: bool
+) -> float:
     """The Black-76 volatility of an undiscounted price."""
     intrinsic = max(0.0, forward - strike if call else strike - forward)
     if not intrinsic < price < (forward if call else strike):

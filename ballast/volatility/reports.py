@@ -77,9 +77,7 @@ class SignedVolatility:
     signature: bytes
 
 
-def sign(
-    report: VolatilityReport, domain: VolatilityDomain, key: str | bytes
-) -> SignedVolatility:
+def sign(report: VolatilityReport, domain: VolatilityDomain, key: str | bytes) -> SignedVolatility:
     """Sign a report with a private key."""
     report.pack()
     signed = Account.sign_message(report.message(domain), key)
