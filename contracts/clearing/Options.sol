@@ -4,14 +4,14 @@ pragma solidity ^0.8.28;
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
-import {Instrument, KIND_OPTION, Position, PositionLib, STRIKE_UNIT} from "../types/Position.sol";
+import {Instrument, KIND_OPTION, Position, PositionLib} from "../types/Position.sol";
 import {Snapshot} from "../types/Snapshot.sol";
 import {VolatilitySlice} from "../types/VolatilitySlice.sol";
 import {Wad} from "../math/Wad.sol";
 import {Account, Accounts} from "./Accounts.sol";
 import {Registry} from "./Registry.sol";
 
-/// @title European options, settled in cash: series, open interest, conversion after expiry (specification §13)
+/// @title European options, settled in cash: series, open interest, conversion after expiry (specification §14)
 /// @dev Storage: one word a series with both sides of its open interest, one an underlying with the units open in all
 /// of its series and their cap. A series is nothing but its fields: it exists once it is listed by the OracleAdapter.
 abstract contract Options is Accounts, Registry {
@@ -42,6 +42,8 @@ abstract contract Options is Accounts, Registry {
     uint256 private constant MAX_MONEYNESS = 64;
     /// @dev The least band of a fill, as a divisor of the spot: 2 %.
     uint256 private constant LEAST_BAND_DIVISOR = 50;
+    /// @dev 1e-8 of cash, which strikes count, in WAD.
+    uint256 private constant STRIKE_UNIT = 1e10;
 
     mapping(uint16 underlying => OptionMarket) private _optionMarkets;
     mapping(Instrument series => SeriesInterest) private _series;
@@ -159,19 +161,19 @@ abstract contract Options is Accounts, Registry {
 
     /// @dev A forward of zero, where no slice was ever published, is too far from any strike.
     function _requireOpenable(Instrument series) private view {
-        uint256 strike = series.strike();
-        if (!ORACLE.isListed(series.id(), series.expiry(), strike / STRIKE_UNIT)) {
+        if (!ORACLE.isListed(series.id(), series.expiry(), series.strike())) {
             revert Clearinghouse_SeriesNotListed(series);
         }
         VolatilitySlice slice = ORACLE.slice(series.id(), series.expiry());
         uint256 forward = ORACLE.snapshot(series.id()).spot() * slice.forwardRatio() / 1e8;
+        uint256 strike = series.strike() * STRIKE_UNIT;
         if (strike > forward * MAX_MONEYNESS || strike * MAX_MONEYNESS < forward) {
             revert Clearinghouse_StrikeTooFar(series, strike, forward);
         }
     }
 
     function _payoff(Instrument series, uint256 price) private pure returns (uint256) {
-        uint256 strike = series.strike();
+        uint256 strike = series.strike() * STRIKE_UNIT;
         return series.isPut() ? Math.saturatingSub(strike, price) : Math.saturatingSub(price, strike);
     }
 

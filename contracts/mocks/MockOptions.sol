@@ -83,7 +83,7 @@ contract MockOptionEngine is IRiskEngine {
         Instrument series = word.instrument();
         VolatilitySlice slice = ORACLE.slice(series.id(), series.expiry());
         if (slice.isFixed()) {
-            uint256 strike = series.strike();
+            uint256 strike = series.strike() * 1e10;
             uint256 price = slice.settlementPrice();
             (uint256 high, uint256 low) = series.isPut() ? (strike, price) : (price, strike);
             margin.equity += Wad.mulFloor(word.optionSize(), int256(Math.saturatingSub(high, low)));

@@ -32,9 +32,6 @@ uint256 constant KIND_PERP = 1;
 uint256 constant KIND_OPTION = 2;
 uint256 constant KIND_COLLATERAL = 3;
 
-/// @dev What a strike counts: 1e-8 of cash, in WAD.
-uint256 constant STRIKE_UNIT = 1e10;
-
 /// @dev Thrown when a quantity does not fit its field of the word.
 error Position_Overflow(int256 value);
 
@@ -130,11 +127,9 @@ library InstrumentLib {
         return uint32(Instrument.unwrap(self) >> 200);
     }
 
-    /// @notice Strike of an option, WAD of cash.
+    /// @notice Strike of an option, 1e-8 of cash.
     function strike(Instrument self) internal pure returns (uint256) {
-        unchecked {
-            return ((Instrument.unwrap(self) >> 129) & ((1 << 71) - 1)) * STRIKE_UNIT; // under 2^71 · 2^34
-        }
+        return (Instrument.unwrap(self) >> 129) & ((1 << 71) - 1);
     }
 
     /// @notice Whether an option is a put.
