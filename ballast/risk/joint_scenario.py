@@ -463,8 +463,8 @@ class JointScenarioEngine:
         return witness(*given, options=self.options, column=mode - 1)
 
     def fair_price(self, series: int, now: int) -> tuple[int, int]:
-        """Refused: this engine does not price options."""
-        raise Refused("JointScenarioEngine_OptionUnsupported", series)
+        """Precise price of one unit of an option and its delta, WAD."""
+        return fair_price(series, self.prices.snapshot, self.options, now)
 
     def assess_at(
         self, cash: int, words: Sequence[int], underlying: int, spot: int, now: int

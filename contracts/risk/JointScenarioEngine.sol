@@ -128,11 +128,6 @@ contract JointScenarioEngine is IRiskEngine, RiskParameters {
     }
 
     /// @inheritdoc IRiskEngine
-    function fairPrice(Instrument series) external pure returns (uint256, int256) {
-        revert JointScenarioEngine_OptionUnsupported(Position.wrap(Instrument.unwrap(series)));
-    }
-
-    /// @inheritdoc IRiskEngine
     function supportsAsset(uint16 asset) external view returns (bool) {
         return _knowsAsset(asset);
     }
@@ -144,7 +139,8 @@ contract JointScenarioEngine is IRiskEngine, RiskParameters {
         });
     }
 
-    /// @notice Precise price of one unit of an option, WAD of cash, and its change with the spot, WAD (specification §13.5).
+    /// @inheritdoc IRiskEngine
+    /// @dev Precise Black-76 (specification §13.5).
     function fairPrice(Instrument option) external view returns (uint256 price, int256 delta) {
         Position word = Position.wrap(Instrument.unwrap(option));
         if (word.kind() != KIND_OPTION) revert JointScenarioEngine_UnknownKind(word);

@@ -77,11 +77,6 @@ library PositionLib {
         return int128(uint128(Position.unwrap(self)));
     }
 
-    /// @notice Size of an option, WAD.
-    function optionSize(Position self) internal pure returns (int256) {
-        return int128(uint128(Position.unwrap(self)));
-    }
-
     /// @notice The same perpetual with another quote, WAD.
     function withPerpQuote(Position self, int256 quote_) internal pure returns (Position) {
         if (quote_ != int256(int128(quote_))) revert Position_Overflow(quote_);

@@ -29,6 +29,8 @@ FLAT = Slice(a=36 * 10**6, s=10**5)
 class OptionWorld(ClearingWorld):
     """Engine 0 takes option values from a table; everything else is the real thing."""
 
+    PRICED = False
+
     def _configure(self) -> None:
         super()._configure()
         self.volatility = self._create("MockVolatilitySource")
@@ -39,7 +41,7 @@ class OptionWorld(ClearingWorld):
 
     def _default_engine(self) -> RevmContract:
         self.options = self._create("MockOptionEngine", self.engine, self.oracle)
-        return self.options
+        return self.engine if self.PRICED else self.options
 
     def list_expiry(self, expiry: int, ratio: int | None = 10**8) -> None:
         """Allow an expiry and publish its slice, with a forward that is a ratio (1e-8) of spot."""
@@ -94,3 +96,9 @@ class OptionWorld(ClearingWorld):
         """Settle an expiry."""
         self.oracle.fixExpiry(ETH, expiry or self.expiry)
         self.check()
+
+
+class PricedWorld(OptionWorld):
+    """The scenario engine values options too, at a volatility of 60 %."""
+
+    PRICED = True
