@@ -39,6 +39,7 @@ RULE_ENGINE = "RuleEngine"
 LENS = "Lens"
 CHAINLINK_SOURCE = "ChainlinkSource"
 QUORUM_SOURCE = "QuorumSource"
+VOLATILITY_QUORUM = "VolatilityQuorum"
 PYTH_SOURCE = "PythSource"
 SHARE_RATE_SOURCE = "ShareRateSource"
 SOURCE_CONTRACTS = {
@@ -180,6 +181,7 @@ def make_plan(config: NetworkConfig, has_lens: bool = True) -> Plan:
             _core(config),
             *_peripherals(config, has_lens),
             *_feeds(config),
+            *_volatility(config),
             *_refreshes(config),
             *_assets(config),
             *_risk(config),
@@ -340,6 +342,26 @@ def _feeds(config: NetworkConfig) -> Iterator[Step]:
             function="configureFeed",
             args=(one.id, parameters),
             done=Check(View(Ref(ORACLE), ORACLE, "feed", (one.id,)), parameters),
+        )
+
+
+def _volatility(config: NetworkConfig) -> Iterator[Step]:
+    """Who publishes volatility; expiries are allowed as time goes on."""
+    chosen = [one for one in config.underlyings if one.options]
+    if not chosen or config.quorum is None:
+        return
+    signers, threshold = list(config.quorum.signers), config.quorum.threshold
+    yield _deploy(VOLATILITY_QUORUM, (Ref(AUTHORITY), signers, threshold))
+    for one in chosen:
+        assert one.options is not None
+        values = (Ref(VOLATILITY_QUORUM), *one.options.volatility.as_tuple()[1:])
+        yield Send(
+            title=f"volatility of {one.name}",
+            target=Ref(ORACLE),
+            contract=ORACLE,
+            function="configureVolatility",
+            args=(one.id, values),
+            done=Check(View(Ref(ORACLE), ORACLE, "volatilityConfig", (one.id,)), values),
         )
 
 

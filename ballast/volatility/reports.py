@@ -1,4 +1,4 @@
-"""Signed volatility reports: what publishers sign, and updates as the VolatilityQuorum reads them."""
+"""Signed volatility reports: what publishers sign, and updates as the VolatilityQuorum reads."""
 
 from __future__ import annotations
 
