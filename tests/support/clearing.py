@@ -72,6 +72,7 @@ TARGETS = (
     "contracts/mocks/MockPriceSource.sol",
     "contracts/mocks/MockOptions.sol",
     "contracts/mocks/ClearingTokens.sol",
+    "contracts/mocks/OddTokens.sol",
     "contracts/mocks/SignerWallet.sol",
     "contracts/clearing/Lock.sol",
     "contracts/types/Position.sol",
