@@ -194,7 +194,7 @@ interface IClearinghouseExtension is IClearinghouseBase {
 
     /// @notice Turns into cash what the account has gained and lost: its perpetuals are settled to mark, and its options
     /// whose series were fixed at least an hour ago become their payoff.
-    /// @dev Anybody may call; equity does not change. Needs no fresh price.
+    /// @dev Anybody may call; equity changes by rounding alone, a wei a position at most. Needs no fresh price.
     function settle(AccountId account) external;
 
     /// @notice Puts the account under another registered engine; it must meet that engine's IM.
