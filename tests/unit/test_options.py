@@ -69,7 +69,7 @@ def interest(world: OptionWorld, series: int) -> tuple[int, int]:
     return long, short
 
 
-# ---- Trading ------------------------------------------------------------------------------------
+# ---- Trading --------------------------------------------------
 
 
 def test_both_sides_of_a_first_trade(
@@ -181,7 +181,7 @@ def test_sixty_four_series(world: OptionWorld, buyer: AccountId, writer: Account
     assert world.house.optionMarket(ETH)[0] == 0
 
 
-# ---- What may be traded ---------------------------------------------------------------------------
+# ---- What may be traded --------------------------------------------------
 
 
 def test_up_to_the_second_of_expiry(
@@ -212,13 +212,12 @@ def test_an_expiry_without_a_slice(world: OptionWorld, buyer: AccountId, writer:
             world.trade(buyer, writer, 1, 100, instrument=series)
 
 
-@pytest.mark.parametrize(("ratio", "inside", "outside"), [(10**8, 128_000, 128_050)])
 def test_strikes_far_over_the_forward(
-    world: OptionWorld, buyer: AccountId, writer: AccountId, ratio: int, inside: int, outside: int
+    world: OptionWorld, buyer: AccountId, writer: AccountId
 ) -> None:
-    world.trade(buyer, writer, 1, 10, instrument=world.series(inside, 10))
-    far = world.series(outside, 10)
-    with reverts("Clearinghouse_StrikeTooFar", far, units(outside), units(2000)):
+    world.trade(buyer, writer, 1, 10, instrument=world.series(128_000, 10))
+    far = world.series(128_050, 10)
+    with reverts("Clearinghouse_StrikeTooFar", far, units(128_050), units(2000)):
         world.trade(buyer, writer, 1, 10, instrument=far)
 
 
@@ -270,16 +269,17 @@ def test_a_size_that_does_not_fit_the_word(
         world.fill(buyer, writer, call, 2**127, units(100))
 
 
-# ---- The band -------------------------------------------------------------------------------------
+# ---- The band --------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("delta", "band"), [(0.0, 40), (0.1, 40), (0.5, 110), (-0.5, 110), (1.0, 220), (-1.0, 220)]
+    "case", [(0.0, 40), (0.1, 40), (0.5, 110), (-0.5, 110), (1.0, 220), (-1.0, 220)]
 )
 @pytest.mark.parametrize("side", [1, -1])
 def test_the_band_is_two_percent_of_spot_or_half_the_range_on_delta(
-    world: OptionWorld, buyer: AccountId, writer: AccountId, delta: float, band: int, side: int
+    world: OptionWorld, buyer: AccountId, writer: AccountId, case: tuple[float, int], side: int
 ) -> None:
+    delta, band = case
     series = world.series(2000, 300, delta)
     world.trade(buyer, writer, 1, 300 + side * band, instrument=series)
     price = units(300) + side * (units(band) + 1)
@@ -307,7 +307,7 @@ def test_the_band_is_engine_zeros_whatever_engine_an_account_has(
         world.trade(buyer, writer, 1, 1000, instrument=call)
 
 
-# ---- Caps -------------------------------------------------------------------------------------------
+# ---- Caps --------------------------------------------------
 
 
 def test_the_cap_is_over_all_series_of_an_underlying(
@@ -346,7 +346,7 @@ def test_strangers_set_no_cap(world: OptionWorld, buyer: AccountId) -> None:
         world.house.setOptionCap(ETH, 1, sender=buyer.owner)
 
 
-# ---- The gate -----------------------------------------------------------------------------------------
+# ---- The gate --------------------------------------------------
 
 
 def test_writers_need_margin(world: OptionWorld, writer: AccountId, call: int) -> None:
@@ -391,22 +391,17 @@ def test_withdrawals_leave_the_margin_of_options(
         world.withdraw(buyer, CASH, 1)
 
 
-# ---- Settlement -------------------------------------------------------------------------------------
+# ---- Settlement --------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("price", "calls", "puts"), [(2300, 300, 0), (2000, 0, 0), (1700, 0, 100), (0.01, 0, 1799.99)]
+    "outcome", [(2300, 300, 0), (2000, 0, 0), (1700, 0, 100), (0.01, 0, 1799.99)]
 )
 def test_payoffs(
-    world: OptionWorld,
-    buyer: AccountId,
-    writer: AccountId,
-    call: int,
-    put: int,
-    price: float,
-    calls: float,
-    puts: float,
+    world: OptionWorld, buyer: AccountId, writer: AccountId, outcome: tuple[float, float, float]
 ) -> None:
+    price, calls, puts = outcome
+    call, put = world.series(2000), world.series(1800, put=True)
     world.trade(buyer, writer, 2, 100, instrument=call)
     world.trade(buyer, writer, -3, 100, instrument=put)
     cash = world.cash_of(buyer)
@@ -565,7 +560,7 @@ def test_settlement_conserves_money(
     assert differences(replay(world).state, world.model.state) == []
 
 
-# ---- Slices ---------------------------------------------------------------------------------------------
+# ---- Slices --------------------------------------------------
 
 
 @pytest.fixture
