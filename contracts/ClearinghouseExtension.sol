@@ -21,7 +21,7 @@ import {AccountId} from "./types/AccountId.sol";
 import {Header} from "./types/Header.sol";
 import {InterestState} from "./types/InterestState.sol";
 import {Mandate, MandateLib, PERMISSION_ALL, PERMISSION_MANAGE} from "./types/Permission.sol";
-import {Position} from "./types/Position.sol";
+import {Instrument, Position} from "./types/Position.sol";
 
 /// @title The roads of the Clearinghouse that are taken seldom
 /// @notice The Clearinghouse hands every call that it does not know to this code, which runs on its storage.
@@ -98,7 +98,7 @@ contract ClearinghouseExtension is MarginGate, Delegation, Listing {
     function settle(AccountId id) external viaClearinghouse lock {
         CashFlow memory flow = _openCash();
         Account memory account = _load(flow, id, 0);
-        int256 realised = _settlePerps(account);
+        int256 realised = _settlePerps(account) + _settleOptions(account);
         _save(flow, account);
         _closeCash(flow, 0, false);
         emit Settled(id, realised);
@@ -151,6 +151,28 @@ contract ClearinghouseExtension is MarginGate, Delegation, Listing {
         _credit(flow, _INSURANCE_ACCOUNT, amount.toInt256());
         _closeCash(flow, 0, false);
         emit ReserveCollected(amount);
+    }
+
+    /// @inheritdoc IClearinghouseExtension
+    function optionMarket(uint16 underlying)
+        external
+        view
+        viaClearinghouse
+        returns (uint256 openInterest, uint256 cap)
+    {
+        OptionMarket storage options = _optionMarket(underlying);
+        return (options.openInterest, options.cap);
+    }
+
+    /// @inheritdoc IClearinghouseExtension
+    function seriesInterest(Instrument series)
+        external
+        view
+        viaClearinghouse
+        returns (uint256 long, uint256 short)
+    {
+        SeriesInterest storage interest_ = _seriesInterest(series);
+        return (interest_.long, interest_.short);
     }
 
     /// @inheritdoc IClearinghouseExtension

@@ -13,7 +13,7 @@ from ballast.client.chain import Call, Chain, Receipt
 from ballast.client.errors import ContractError
 from ballast.client.oracle import PriceUpdate
 from ballast.client.signers import Signer
-from ballast.codec import AccountId, Position, decode_positions
+from ballast.codec import AccountId, Instrument, Position, decode_positions
 from ballast.permissions import Permission
 
 ASSESS_ALL = 0
@@ -67,6 +67,22 @@ class Market:
     funding: int
     rate_per_second: int
     cap: int
+
+
+@dataclass(frozen=True, slots=True)
+class OptionMarket:
+    """Option units open in all series of an underlying, and their cap, WAD."""
+
+    open_interest: int
+    cap: int
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesInterest:
+    """Open interest of an option series on either side, WAD."""
+
+    long: int
+    short: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +176,7 @@ class Clearinghouse:
         return self._chain.send(signer, call)
 
     def settle(self, signer: Signer, account: AccountId) -> Receipt:
-        """Turn the unrealised profit and loss of an account's perpetuals into cash."""
+        """Turn profit and loss of perpetuals, and options fixed an hour ago, into cash."""
         return self._chain.send(signer, self._call("settle", bytes(account)))
 
     def select_engine(self, signer: Signer, account: AccountId, engine: int) -> Receipt:
@@ -200,6 +216,12 @@ class Clearinghouse:
 
     def market(self, underlying: int) -> Market:
         return Market(*self._chain.view(self._call("market", underlying)))
+
+    def option_market(self, underlying: int) -> OptionMarket:
+        return OptionMarket(*self._chain.view(self._call("optionMarket", underlying)))
+
+    def series_interest(self, series: Instrument) -> SeriesInterest:
+        return SeriesInterest(*self._chain.view(self._call("seriesInterest", series.key)))
 
     def asset(self, asset: int) -> Asset:
         return Asset(*self._chain.view(self._call("asset", asset)))

@@ -50,6 +50,7 @@ SOURCES = (CHAINLINK, QUORUM, PYTH, SHARE_RATE)
 
 MAX_PYTH_FEE = 10**16
 MAX_TICK = 10**14
+MAX_OPTION_CAP = 2**90
 _PRICE_ID = re.compile("0x[0-9a-fA-F]{64}")
 
 
@@ -149,11 +150,15 @@ class MarketConfig:
 
 @dataclass(frozen=True, slots=True)
 class OptionsConfig:
-    """Options of an underlying: their volatility, their expiries, the grid of strikes (1e-8)."""
+    """Options of an underlying: their volatility, their expiries, the grid of strikes (1e-8).
+
+    The cap is the greatest number of units open in all series, WAD.
+    """
 
     volatility: VolatilityConfig
     expiries: ExpiryRule
     strike_tick: int
+    cap: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -649,11 +654,14 @@ def _options(fields: Fields) -> OptionsConfig:
         weekly=given.integer("weekly", 0, MAX_LIVE, rule.weekly),
         monthly=given.integer("monthly", 0, MAX_LIVE, rule.monthly),
     )
-    options = OptionsConfig(volatility, expiries, _units(fields, "strike_tick", 8))
+    tick, cap = _units(fields, "strike_tick", 8), _units(fields, "cap", 18)
+    options = OptionsConfig(volatility, expiries, tick, cap)
     given.finish()
     fields.finish()
     if not 1 <= options.strike_tick <= MAX_TICK:
         raise fields.refuse("strike_tick", "from 1e-8 to 1e6")
+    if options.cap > MAX_OPTION_CAP:
+        raise fields.refuse("cap", "at most 2^90 of its smallest parts")
     return options
 
 

@@ -513,6 +513,9 @@ def _caps(config: NetworkConfig) -> Iterator[Step]:
             args=(identity, one.cap),
             done=_clearinghouse("asset", identity, expected=(ANY, ANY, ANY, ANY, one.cap)),
         )
+    for underlying in config.underlyings:
+        if underlying.options is not None:
+            yield _option_cap(underlying, underlying.options.cap)
 
 
 def _markets(config: NetworkConfig) -> Iterator[Step]:
@@ -535,6 +538,17 @@ def _markets(config: NetworkConfig) -> Iterator[Step]:
             args=(one.id, one.market.cap),
             done=_clearinghouse("market", one.id, expected=(ANY, ANY, ANY, one.market.cap)),
         )
+
+
+def _option_cap(one: UnderlyingConfig, cap: int) -> Send:
+    return Send(
+        title=f"cap of options on {one.name}",
+        target=Ref(CLEARINGHOUSE),
+        contract=CLEARINGHOUSE,
+        function="setOptionCap",
+        args=(one.id, cap),
+        done=_clearinghouse("optionMarket", one.id, expected=(ANY, cap)),
+    )
 
 
 def _risk(config: NetworkConfig) -> Iterator[Step]:

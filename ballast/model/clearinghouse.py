@@ -16,19 +16,32 @@ from ballast.model.refusal import Refused, require
 from ballast.model.state import Asset, State, atomic
 from ballast.model.words import (
     KIND_COLLATERAL,
+    KIND_OPTION,
     KIND_PERP,
+    expiry_of,
     find,
     ident,
+    instrument_of,
     is_canonical,
+    is_put,
     kind,
+    option_size,
     perp_size,
+    strike_of,
 )
+from ballast.oracle.volatility import Settlement
+from ballast.oracle.volatility import Slice as VolatilitySlice
 from ballast.permissions import Permission
 from ballast.units import WAD, mul_floor
 
 MIN_EQUITY = 50 * WAD
 MAX_CAP = 2**128 - 1
-SLICE_DUST = 10**9
+SLICE_DUST = 10**11
+MAX_OPTION_CAP = 2**90
+MAX_MONEYNESS = 64
+LEAST_BAND_DIVISOR = 50
+SETTLEMENT_DELAY = 3600
+PRICING_ENGINE = 0
 MAX_ASSETS = 2**16 - 1
 MAX_ENGINES = 2**8 - 1
 
@@ -193,6 +206,15 @@ class Clearinghouse(Ledger):
         """Set the greatest open interest that a trade may reach, WAD."""
         self.state.markets[underlying] = replace(self.market(underlying), cap=cap)
 
+    @atomic
+    def set_option_cap(self, underlying: int, cap: int) -> None:
+        """Set the greatest number of option units that trades may have open, WAD."""
+        self._require_priced(underlying)
+        error = "Clearinghouse_OptionCapOutOfBounds"
+        require(cap <= MAX_OPTION_CAP, error, underlying, cap, MAX_OPTION_CAP)
+        options = self.option_market(underlying)
+        self.state.option_markets[underlying] = replace(options, cap=cap)
+
     @staticmethod
     def _require_supported(asset: int, engine: Engine, engine_id: int) -> None:
         known = asset == CASH or engine.supports_asset(asset)
@@ -290,14 +312,25 @@ class Clearinghouse(Ledger):
 
     @atomic
     def settle(self, account_id: AccountId) -> int:
-        """Settle every perpetual of an account to mark; the cash it became, WAD."""
+        """Settle perpetuals to mark and options of fixed series; the cash it became, WAD."""
         flow = self.open_cash()
         account = self.load(flow, account_id, 0)
         perps = [ident(word) for word in account.words if kind(word) == KIND_PERP]
         realised = self.settle_perps(account, {u: self.basis(u) for u in perps})
+        realised += self.settle_options(account, self._payoffs(account))
         self.save(flow, account)
         self.close_cash(flow, 0, False)
         return realised
+
+    def _payoffs(self, account: Account) -> dict[int, int]:
+        """What a unit of each option pays whose series was fixed long enough ago, WAD."""
+        payoffs = {}
+        for series in (instrument_of(w) for w in account.words if kind(w) == KIND_OPTION):
+            settled = Settlement.decode(self.prices.slice(ident(series), expiry_of(series)))
+            if settled is not None and self.now >= settled.time + SETTLEMENT_DELAY:
+                gain = settled.price - strike_of(series)
+                payoffs[series] = max(-gain if is_put(series) else gain, 0)
+        return payoffs
 
     @atomic
     def select_engine(self, caller: str, account_id: AccountId, engine: int) -> None:
@@ -375,6 +408,8 @@ class Clearinghouse(Ledger):
         self.save(flow, taker)
         if kind(terms.instrument) == KIND_PERP:
             self.move_open_interest(ident(terms.instrument), terms.long_delta)
+        elif kind(terms.instrument) == KIND_OPTION:
+            self._trade_series(terms.instrument, terms.long_delta)
         self.credit(flow, self.fee_account, -terms.claim_delta)
         self.close_cash(flow, 0, False)
 
@@ -411,6 +446,10 @@ class Clearinghouse(Ledger):
             long_delta, claim_delta = self.fill_perp(account, what, size, premium, terms.basis)
             terms.long_delta += long_delta
             terms.claim_delta += claim_delta
+        elif kind(terms.instrument) == KIND_OPTION:
+            long_delta, claim_delta = self.fill_option(account, terms.instrument, size, price)
+            terms.long_delta += long_delta
+            terms.claim_delta += claim_delta
         else:
             terms.claim_delta += self.fill_spot(account, what, size, price)
         account.cash -= fee
@@ -419,9 +458,10 @@ class Clearinghouse(Ledger):
     @staticmethod
     def _require_reducing(instrument: int, account: Account, size: int) -> None:
         index = find(account.words, instrument)
-        is_perp = kind(instrument) == KIND_PERP
-        held = perp_size(account.words[index]) if is_perp and index < len(account.words) else 0
-        reducing = (held < 0) != (size < 0) and abs(size) <= abs(held) if is_perp else size < 0
+        is_spot = kind(instrument) == KIND_COLLATERAL
+        size_of = perp_size if kind(instrument) == KIND_PERP else option_size
+        held = 0 if is_spot or index == len(account.words) else size_of(account.words[index])
+        reducing = size < 0 if is_spot else (held < 0) != (size < 0) and abs(size) <= abs(held)
         error = "Clearinghouse_NotReducing"
         require(reducing, error, account.id.value, held, held + size)
 
@@ -429,6 +469,8 @@ class Clearinghouse(Ledger):
         unsupported = "Clearinghouse_UnsupportedInstrument"
         require(is_canonical(instrument), unsupported, instrument)
         what = ident(instrument)
+        if kind(instrument) == KIND_OPTION:
+            return self._option_terms(instrument)
         if kind(instrument) == KIND_PERP:
             snapshot = self.prices.snapshot(what)
             basis, fair = self.basis(what), snapshot.mark
@@ -439,6 +481,34 @@ class Clearinghouse(Ledger):
             raise Refused(unsupported, instrument)
         band = snapshot.price * snapshot.range_maintenance // (2 * WAD)
         return Terms(instrument, fair, band, basis)
+
+    def _option_terms(self, series: int) -> Terms:
+        expired = self.now >= expiry_of(series)
+        require(not expired, "Clearinghouse_SeriesExpired", series, self.now)
+        snapshot = self.prices.snapshot(ident(series))
+        price, delta = self.engine(PRICING_ENGINE).fair_price(series, self.now)
+        move = snapshot.price * snapshot.range_maintenance // (2 * WAD)
+        band = max(snapshot.price // LEAST_BAND_DIVISOR, mul_floor(move, abs(delta)))
+        return Terms(series, price, band, 0)
+
+    def _trade_series(self, series: int, delta: int) -> None:
+        """Take a trade into the open interest; growth needs a listed series and room."""
+        if delta > 0:
+            self._require_openable(series)
+            options = self.option_market(ident(series))
+            total = options.open_interest + delta
+            exceeded = "Clearinghouse_OptionCapExceeded"
+            require(total <= options.cap, exceeded, ident(series), total, options.cap)
+        self.move_series(series, delta, delta)
+
+    def _require_openable(self, series: int) -> None:
+        underlying, expiry, strike = ident(series), expiry_of(series), strike_of(series)
+        listed = self.prices.is_listed(underlying, expiry, strike)
+        require(listed, "Clearinghouse_SeriesNotListed", series)
+        ratio = VolatilitySlice.decode(self.prices.slice(underlying, expiry)).forward
+        forward = self.prices.snapshot(underlying).price * ratio // 10**8
+        near = strike <= forward * MAX_MONEYNESS and strike * MAX_MONEYNESS >= forward
+        require(near, "Clearinghouse_StrikeTooFar", series, strike, forward)
 
     def basis(self, underlying: int) -> int:
         """Mark less cumulative funding, WAD."""
@@ -463,7 +533,7 @@ class Clearinghouse(Ledger):
         taker = self.load(flow, into, len(giver.words))
         moved = mul_floor(slice_.equity - giver.cash, fraction)
         known = slice_.initial != 0 and not taker.words and taker.engine == giver.engine
-        known = known and all(kind(word) == KIND_PERP for word in giver.words)
+        known = known and all(kind(word) != KIND_COLLATERAL for word in giver.words)
         dust = SLICE_DUST * len(giver.words)
         self.move_slice(giver, taker, fraction, slice_.payment, slice_.insurance)
         if known:

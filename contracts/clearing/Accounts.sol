@@ -78,11 +78,20 @@ abstract contract Accounts {
     }
 
     /// @dev Index of the position in `instrument`, or the number of words if there is none.
-    function _find(Position[] memory words, Instrument instrument) internal pure returns (uint256 index) {
-        uint256 count = words.length;
+    function _find(Position[] memory words, Instrument instrument) internal pure returns (uint256) {
+        return _findAmong(words, instrument, words.length);
+    }
+
+    /// @dev The same, where only the first `count` words can be in `instrument`.
+    function _findAmong(Position[] memory words, Instrument instrument, uint256 count)
+        internal
+        pure
+        returns (uint256 index)
+    {
         unchecked {
             while (index < count && !_at(words, index).isIn(instrument)) ++index;
         }
+        return index == count ? words.length : index;
     }
 
     function _append(Account memory account, Position word) internal pure {

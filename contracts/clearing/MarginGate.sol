@@ -12,11 +12,12 @@ import {Account} from "./Accounts.sol";
 import {Cash, CashFlow} from "./Cash.sol";
 import {Lock} from "./Lock.sol";
 import {Markets} from "./Markets.sol";
+import {Options} from "./Options.sol";
 import {WAIT_INITIAL, WAIT_TAKE, WAIT_TRADE, Wait, Waiting} from "./Waiting.sol";
 
 /// @title What every account must satisfy before a change of it is kept (specification §7)
 /// @dev Loads accounts, checks them, saves them. No storage of its own. While a batch is open, checks wait for its end.
-abstract contract MarginGate is Markets, Cash, Lock {
+abstract contract MarginGate is Markets, Options, Cash, Lock {
     using SafeCast for uint256;
 
     /// @dev Opening risk needs at least this much equity, so that a position is worth a keeper's while.

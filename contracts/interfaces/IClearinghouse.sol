@@ -73,7 +73,8 @@ interface IClearinghouseBase {
     event Deposited(AccountId indexed account, uint16 indexed asset, uint256 amount, address from);
     event Withdrawn(AccountId indexed account, uint16 indexed asset, uint256 amount, address to);
     event Transferred(AccountId indexed from, AccountId indexed to, uint16 indexed asset, uint256 amount);
-    /// @param basis Mark − cumulative funding at which both sides were settled before the fill; zero for spot.
+    /// @param basis Mark − cumulative funding at which both sides were settled before the fill; zero for options and
+    /// spot.
     event Traded(
         Instrument indexed instrument,
         AccountId indexed taker,
@@ -84,8 +85,11 @@ interface IClearinghouseBase {
         uint256 makerFee,
         int256 basis
     );
-    /// @notice Every perpetual of the account was settled to mark.
+    /// @notice Every perpetual of the account was settled to mark, and options became cash (`OptionSettled`).
+    /// @param realised Cash that all of it became.
     event Settled(AccountId indexed account, int256 realised);
+    /// @notice An option of a fixed series became cash: size × payoff, rounded down.
+    event OptionSettled(AccountId indexed account, Instrument indexed series, int256 size, uint256 payoff);
     event SliceTransferred(
         AccountId indexed from, AccountId indexed into, uint256 fraction, uint256 payment, uint256 insurance
     );
@@ -101,6 +105,7 @@ interface IClearinghouseBase {
     event AssetCapSet(uint16 indexed asset, uint256 cap);
     event MarketListed(uint16 indexed underlying);
     event MarketCapSet(uint16 indexed underlying, uint256 cap);
+    event OptionCapSet(uint16 indexed underlying, uint256 cap);
     event EngineRegistered(uint8 indexed engine, address implementation);
 
     /// @notice The adapter with the accepted prices.
@@ -187,8 +192,9 @@ interface IClearinghouseExtension is IClearinghouseBase {
     /// @notice Whether new risk is stopped.
     function isNewRiskStopped() external view returns (bool);
 
-    /// @notice Settles every perpetual of the account to mark: unrealised profit and loss becomes cash.
-    /// @dev Anybody may call; equity does not change.
+    /// @notice Turns into cash what the account has gained and lost: its perpetuals are settled to mark, and its options
+    /// whose series were fixed at least an hour ago become their payoff.
+    /// @dev Anybody may call; equity changes by rounding alone, a wei a position at most. Needs no fresh price.
     function settle(AccountId account) external;
 
     /// @notice Puts the account under another registered engine; it must meet that engine's IM.
@@ -205,6 +211,12 @@ interface IClearinghouseExtension is IClearinghouseBase {
         external
         view
         returns (uint8 permissions, uint64 expiry);
+
+    /// @notice Units open in all series of an underlying together, and their cap, WAD.
+    function optionMarket(uint16 underlying) external view returns (uint256 openInterest, uint256 cap);
+
+    /// @notice Open interest of an option series on either side, WAD.
+    function seriesInterest(Instrument series) external view returns (uint256 long, uint256 short);
 
     /// @notice A registered asset. Reverts if `id` is unknown.
     function asset(uint16 id) external view returns (Asset memory);
@@ -261,6 +273,10 @@ interface IClearinghouseExtension is IClearinghouseBase {
 
     /// @notice Sets the greatest open interest, WAD, that a trade may reach. Below what is open, only reductions trade.
     function setMarketCap(uint16 underlying, uint256 cap) external;
+
+    /// @notice Sets the greatest number of option units, WAD, that trades may have open in all series of `underlying`.
+    /// Below what is open, only reductions trade.
+    function setOptionCap(uint16 underlying, uint256 cap) external;
 }
 
 /// @title The contract that holds all user money and writes all accounts

@@ -9,7 +9,7 @@ import {IOracleAdapter} from "../interfaces/IOracleAdapter.sol";
 import {IRiskEngine} from "../interfaces/IRiskEngine.sol";
 import {Ramp} from "../math/Ramp.sol";
 import {ASSESS_ALL, LiquidationTerms, Margin} from "../types/Margin.sol";
-import {KIND_COLLATERAL, KIND_OPTION, KIND_PERP, Position} from "../types/Position.sol";
+import {Instrument, KIND_COLLATERAL, KIND_OPTION, KIND_PERP, Position} from "../types/Position.sol";
 import {Snapshot} from "../types/Snapshot.sol";
 import {RampTime} from "./RampTime.sol";
 import {RuleParameters} from "./RuleParameters.sol";
@@ -95,6 +95,11 @@ contract RuleEngine is IRiskEngine, RuleParameters {
         tally.moved = underlying;
         tally.spot = spot;
         return _assess(tally, cash, words);
+    }
+
+    /// @inheritdoc IRiskEngine
+    function fairPrice(Instrument series) external pure returns (uint256, int256) {
+        revert RuleEngine_OptionUnsupported(Position.wrap(Instrument.unwrap(series)));
     }
 
     /// @inheritdoc IRiskEngine

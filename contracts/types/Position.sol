@@ -47,6 +47,12 @@ library PositionLib {
         );
     }
 
+    /// @notice A position of `size_` (WAD) in an option series.
+    function option(Instrument series, int256 size_) internal pure returns (Position) {
+        if (size_ != int256(int128(size_))) revert Position_Overflow(size_);
+        return Position.wrap(Instrument.unwrap(series) | uint128(int128(size_)));
+    }
+
     function collateral(uint16 asset_, uint256 amount_) internal pure returns (Position) {
         if (amount_ > LOW_128) revert Position_Overflow(int256(amount_ >> 1));
         return Position.wrap((KIND_COLLATERAL << 248) | (uint256(asset_) << 232) | amount_);
@@ -75,6 +81,25 @@ library PositionLib {
     function withPerpQuote(Position self, int256 quote_) internal pure returns (Position) {
         if (quote_ != int256(int128(quote_))) revert Position_Overflow(quote_);
         return Position.wrap((Position.unwrap(self) & ~LOW_128) | uint128(int128(quote_)));
+    }
+
+    /// @notice Expiry of an option, unix seconds.
+    function expiry(Position self) internal pure returns (uint256) {
+        return uint32(Position.unwrap(self) >> 200);
+    }
+
+    /// @notice Strike of an option, 1e-8 of cash.
+    function strike(Position self) internal pure returns (uint256) {
+        return (Position.unwrap(self) >> 129) & ((1 << 71) - 1);
+    }
+
+    function isPut(Position self) internal pure returns (bool) {
+        return (Position.unwrap(self) >> 128) & 1 != 0;
+    }
+
+    /// @notice Size of an option, WAD.
+    function optionSize(Position self) internal pure returns (int256) {
+        return int128(uint128(Position.unwrap(self)));
     }
 
     /// @notice Amount of collateral in the token's own smallest units.
@@ -109,6 +134,21 @@ library InstrumentLib {
 
     function id(Instrument self) internal pure returns (uint16) {
         return uint16(Instrument.unwrap(self) >> 232);
+    }
+
+    /// @notice When an option expires, unix seconds.
+    function expiry(Instrument self) internal pure returns (uint32) {
+        return uint32(Instrument.unwrap(self) >> 200);
+    }
+
+    /// @notice Strike of an option, 1e-8 of cash.
+    function strike(Instrument self) internal pure returns (uint256) {
+        return (Instrument.unwrap(self) >> 129) & ((1 << 71) - 1);
+    }
+
+    /// @notice Whether an option is a put.
+    function isPut(Instrument self) internal pure returns (bool) {
+        return (Instrument.unwrap(self) >> 128) & 1 != 0;
     }
 
     /// @notice Whether every bit that a position's quantities use is zero.

@@ -104,6 +104,7 @@ def test_publishers_are_put_in_ascending_order():
         ("roles.admin_delay", -1, "roles.admin_delay must be a whole number from 0"),
         ("quorum.threshold", 1, "quorum.threshold must be a whole number from 2 to 3, not 1"),
         ("underlyings.ETH.options.strike_tick", 0, "strike_tick must be from 1e-8 to 1e6, not 0"),
+        ("underlyings.ETH.options.cap", 10**10, "cap must be at most 2^90 of its smallest parts"),
         ("underlyings.ETH.options.max_live", 9, "max_live must be a whole number from 1 to 8"),
         ("underlyings.ETH.options.colour", 1, "options.colour is not a known field"),
         ("underlyings.ETH.options.expiries.daily", 9, "daily must be a whole number from 0 to 8"),
