@@ -2,6 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {Snapshot} from "../types/Snapshot.sol";
+import {IVolatilityBoard} from "./IVolatilityBoard.sol";
 
 /// @notice A request to bring one feed up to date.
 /// @param underlying Feed to refresh.
@@ -11,8 +12,8 @@ struct PriceUpdate {
     bytes[] updates;
 }
 
-/// @title The accepted prices of the system
-interface IOracleAdapter {
+/// @title The accepted prices and volatilities of the system
+interface IOracleAdapter is IVolatilityBoard {
     /// @dev Thrown when prices would move while the Clearinghouse is changing accounts.
     error OracleAdapter_Locked();
 
@@ -30,4 +31,8 @@ interface IOracleAdapter {
 
     /// @notice Time until which an outage of the sequencer keeps everybody from being liquidated; over if it is past.
     function outageUntil() external view returns (uint256);
+
+    /// @notice Words of snapshots and volatility slices in one call, for engines.
+    /// @param keys Underlying << 32 | expiry; expiry 0 for the snapshot.
+    function market(uint256[] calldata keys) external view returns (uint256[] memory words);
 }

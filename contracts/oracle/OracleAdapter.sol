@@ -8,6 +8,8 @@ import {FeedConfig} from "../interfaces/IFeedRegistry.sol";
 import {IOracleAdapter, PriceUpdate} from "../interfaces/IOracleAdapter.sol";
 import {IPriceSource, Observation} from "../interfaces/IPriceSource.sol";
 import {Snapshot} from "../types/Snapshot.sol";
+import {VolatilitySlice} from "../types/VolatilitySlice.sol";
+import {ExpiryFixing} from "./ExpiryFixing.sol";
 import {CASH_FEED, FeedRegistry} from "./FeedRegistry.sol";
 import {Premium} from "./Premium.sol";
 import {Quote, Quotes} from "./Quotes.sol";
@@ -21,7 +23,7 @@ import {Suspicion, SuspicionLib} from "./Suspicion.sol";
 /// @dev Storage: one word a feed that everybody reads; a second that only a refresh touches and writes once a
 /// bucket; a third that only suspect reports touch. How to stop it: leave a feed without fresh reports, and
 /// it is stale, or configure a quorum that its sources do not reach.
-contract OracleAdapter is IOracleAdapter, FeedRegistry, Sequencer, ReentrancyGuardTransient {
+contract OracleAdapter is IOracleAdapter, FeedRegistry, ExpiryFixing, Sequencer, ReentrancyGuardTransient {
     using SnapshotPacking for Snapshot;
 
     /// @notice A price was accepted.
@@ -64,16 +66,15 @@ contract OracleAdapter is IOracleAdapter, FeedRegistry, Sequencer, ReentrancyGua
     /// @dev Refresh feed 0 first where it is due: the other prices are divided by it. Errors:
     /// `OracleAdapter_Locked`, `FeedRegistry_UnknownFeed`, and those of the sources for malformed or forged data.
     function refresh(PriceUpdate[] calldata updates) external nonReentrant {
-        if (CLEARINGHOUSE.isLocked()) revert OracleAdapter_Locked();
+        _checkUnlocked();
         for (uint256 i; i < updates.length; ++i) {
             _refresh(updates[i].underlying, updates[i].updates);
         }
     }
 
     /// @inheritdoc IOracleAdapter
-    function snapshot(uint16 underlying) external view returns (Snapshot word) {
-        word = _snapshots[underlying];
-        if (_isHalted()) word = word.markHalted();
+    function snapshot(uint16 underlying) external view returns (Snapshot) {
+        return _accepted(underlying, _isHalted());
     }
 
     /// @inheritdoc IOracleAdapter
@@ -82,14 +83,26 @@ contract OracleAdapter is IOracleAdapter, FeedRegistry, Sequencer, ReentrancyGua
         words = new Snapshot[](count);
         bool halted = _isHalted();
         for (uint256 i; i < count; ++i) {
-            Snapshot word = _snapshots[underlyings[i]];
-            words[i] = halted ? word.markHalted() : word;
+            words[i] = _accepted(underlyings[i], halted);
         }
     }
 
     /// @inheritdoc IOracleAdapter
     function outageUntil() external view returns (uint256 until) {
         (, until) = _outage();
+    }
+
+    /// @inheritdoc IOracleAdapter
+    function market(uint256[] calldata keys) external view returns (uint256[] memory words) {
+        uint256 count = keys.length;
+        words = new uint256[](count);
+        bool halted = _isHalted();
+        for (uint256 i; i < count; ++i) {
+            uint256 key = keys[i];
+            words[i] = uint32(key) == 0
+                ? Snapshot.unwrap(_accepted(uint16(key >> 32), halted))
+                : VolatilitySlice.unwrap(_slice(key));
+        }
     }
 
     /// @notice Variances and ranges of a feed, as `ScanRange.sol` packs them; zero before its first price.
@@ -101,6 +114,19 @@ contract OracleAdapter is IOracleAdapter, FeedRegistry, Sequencer, ReentrancyGua
     /// marked suspect.
     function suspicion(uint16 underlying) external view returns (Suspicion) {
         return _suspicions[underlying];
+    }
+
+    function _checkUnlocked() internal view override {
+        if (CLEARINGHOUSE.isLocked()) revert OracleAdapter_Locked();
+    }
+
+    function _spot(uint16 underlying) internal view override returns (uint256) {
+        return _snapshots[underlying].spot();
+    }
+
+    function _accepted(uint16 underlying, bool halted) private view returns (Snapshot word) {
+        word = _snapshots[underlying];
+        if (halted) word = word.markHalted();
     }
 
     function _refresh(uint16 underlying, bytes[] calldata updates) private {
@@ -199,6 +225,7 @@ contract OracleAdapter is IOracleAdapter, FeedRegistry, Sequencer, ReentrancyGua
         Snapshot accepted = SnapshotPacking.pack(config, quote, range, price, stable, premium, openInterest);
         _snapshots[underlying] = accepted;
         emit PriceAccepted(underlying, accepted, quote.price, quote.count);
+        _observeSettlement(underlying, last.time(), quote.time, price);
     }
 
     /// @dev Takes the premium one step further and tells the market its funding rate.

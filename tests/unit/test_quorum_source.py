@@ -99,7 +99,7 @@ def test_the_greatest_fields_do_not_overflow(desk: SimpleNamespace) -> None:
 def test_every_byte_of_a_report_is_signed(desk: SimpleNamespace, position: int) -> None:
     update = bytearray(pack_update(signed(desk, [report(desk)] * 3)))
     update[position] ^= 1
-    with reverts("QuorumSource_UnknownSigner"):
+    with reverts("Publishers_UnknownSigner"):
         observe(desk, bytes(update))
 
 
@@ -112,7 +112,7 @@ def test_every_field_of_a_report_is_signed(desk: SimpleNamespace, field: str) ->
     forged = replace(first, report=other)
     update = b"".join(one.report.pack() + one.signature for one in [forged, *others])
     underlying = other.underlying if field == "underlying" else ETH
-    with reverts("QuorumSource_UnknownSigner"):
+    with reverts("Publishers_UnknownSigner"):
         observe(desk, update, underlying)
 
 
@@ -121,20 +121,20 @@ def test_the_domain_is_signed(desk: SimpleNamespace, domain: str) -> None:
     changed = {"chain": {"chain_id": CHAIN_ID + 1}, "contract": {"contract": "0x" + "12" * 20}}
     desk.domain = replace(desk.domain, **changed[domain])
     update = pack_update(signed(desk, [report(desk)] * 3))
-    with reverts("QuorumSource_UnknownSigner"):
+    with reverts("Publishers_UnknownSigner"):
         observe(desk, update)
 
 
 def test_a_stranger_is_no_publisher(desk: SimpleNamespace) -> None:
     rows = [*signed(desk, [report(desk)] * 2), sign(report(desk), desk.domain, FORGER)]
-    with reverts("QuorumSource_UnknownSigner", Account.from_key(FORGER).address.lower()):
+    with reverts("Publishers_UnknownSigner", Account.from_key(FORGER).address.lower()):
         observe(desk, pack_update(rows))
 
 
 def test_the_same_publisher_counts_once(desk: SimpleNamespace) -> None:
     rows = signed(desk, [report(desk)] * 2)
     update = b"".join(one.report.pack() + one.signature for one in [rows[0], rows[1], rows[1]])
-    with reverts("QuorumSource_NotAscending", ADDRESSES[1], ADDRESSES[1]):
+    with reverts("Publishers_NotAscending", ADDRESSES[1], ADDRESSES[1]):
         observe(desk, update)
     with pytest.raises(ReportError):
         pack_update([rows[0], rows[1], rows[1]])
@@ -143,7 +143,7 @@ def test_the_same_publisher_counts_once(desk: SimpleNamespace) -> None:
 def test_signers_ascend(desk: SimpleNamespace) -> None:
     rows = signed(desk, [report(desk)] * 3)
     update = b"".join(one.report.pack() + one.signature for one in [rows[1], rows[0], rows[2]])
-    with reverts("QuorumSource_NotAscending", ADDRESSES[1], ADDRESSES[0]):
+    with reverts("Publishers_NotAscending", ADDRESSES[1], ADDRESSES[0]):
         observe(desk, update)
 
 
@@ -166,24 +166,24 @@ def test_the_mirrored_signature_is_another_signer_or_none(desk: SimpleNamespace)
     assert refused(desk, update).name in {
         "ECDSAInvalidSignature",
         "ECDSAInvalidSignatureS",
-        "QuorumSource_UnknownSigner",
+        "Publishers_UnknownSigner",
     }
 
 
 def test_too_few_reports(desk: SimpleNamespace) -> None:
-    with reverts("QuorumSource_TooFew", 2, 3):
+    with reverts("Publishers_TooFew", 2, 3):
         observe(desk, pack_update(signed(desk, [report(desk)] * 2)))
 
 
 @pytest.mark.parametrize("length", [1, REPORT_SIZE - 1, 3 * REPORT_SIZE + 1, 17 * REPORT_SIZE])
 def test_malformed_data(desk: SimpleNamespace, length: int) -> None:
-    with reverts("QuorumSource_Malformed", length):
+    with reverts("Publishers_Malformed", length):
         observe(desk, bytes(length))
 
 
 def test_a_report_on_another_underlying_is_forged_here(desk: SimpleNamespace) -> None:
     update = pack_update(signed(desk, [report(desk)] * 3))
-    with reverts("QuorumSource_UnknownSigner"):
+    with reverts("Publishers_UnknownSigner"):
         observe(desk, update, ETH + 1)
 
 
@@ -193,13 +193,13 @@ def test_a_report_on_another_underlying_is_forged_here(desk: SimpleNamespace) ->
 def test_no_report_is_of_the_future(desk: SimpleNamespace) -> None:
     rows = [report(desk), report(desk, age=-1), report(desk)]
     now = desk.world.now
-    with reverts("QuorumSource_FutureReport", now + 1, now):
+    with reverts("Publishers_FutureReport", now + 1, now):
         observe(desk, pack_update(signed(desk, rows)))
 
 
 def test_reports_are_of_one_time(desk: SimpleNamespace) -> None:
     rows = [report(desk), report(desk, age=61), report(desk)]
-    with reverts("QuorumSource_TimesApart", desk.world.now - 61, desk.world.now):
+    with reverts("Publishers_TimesApart", desk.world.now - 61, desk.world.now):
         observe(desk, pack_update(signed(desk, rows)))
 
 
@@ -219,7 +219,7 @@ def test_a_replay_in_the_adapter_changes_nothing(desk: SimpleNamespace) -> None:
 
 def test_forged_data_fails_the_refresh(desk: SimpleNamespace) -> None:
     desk.world.configure(ETH, FeedConfig(sources=(desk.source.address,)))
-    with reverts("QuorumSource_Malformed", 5):
+    with reverts("Publishers_Malformed", 5):
         desk.world.adapter.refresh([(ETH, [bytes(5)])])
 
 
@@ -233,33 +233,33 @@ def test_former_publishers_are_gone(desk: SimpleNamespace) -> None:
     ]
     assert desk.source.threshold() == 2
     update = pack_update(signed(desk, [report(desk)] * 2))
-    with reverts("QuorumSource_UnknownSigner", ADDRESSES[0]):
+    with reverts("Publishers_UnknownSigner", ADDRESSES[0]):
         observe(desk, update)
 
 
 def test_no_more_than_sixteen_publishers(desk: SimpleNamespace) -> None:
     many = ["0x" + f"{number:040x}" for number in range(1, 18)]
     desk.source.setPublishers(many[:16], 9)
-    with reverts("QuorumSource_PublisherCount", 17, 16):
+    with reverts("Publishers_Count", 17, 16):
         desk.source.setPublishers(many, 9)
 
 
 @pytest.mark.parametrize(("count", "threshold"), [(0, 0), (1, 0), (4, 2), (5, 2), (5, 6)])
 def test_a_threshold_is_a_majority(desk: SimpleNamespace, count: int, threshold: int) -> None:
-    with reverts("QuorumSource_Threshold", threshold, count):
+    with reverts("Publishers_Threshold", threshold, count):
         desk.source.setPublishers(ADDRESSES[:count], threshold)
 
 
 @pytest.mark.parametrize("pair", [(0, 0), (1, 0)])
 def test_publishers_ascend(desk: SimpleNamespace, pair: tuple[int, int]) -> None:
     before, after = (ADDRESSES[index] for index in pair)
-    with reverts("QuorumSource_NotAscending", before, after):
+    with reverts("Publishers_NotAscending", before, after):
         desk.source.setPublishers([before, after], 2)
 
 
 def test_zero_is_no_publisher(desk: SimpleNamespace) -> None:
     zero = "0x" + "00" * 20
-    with reverts("QuorumSource_NotAscending", zero, zero):
+    with reverts("Publishers_NotAscending", zero, zero):
         desk.source.setPublishers([zero], 1)
 
 

@@ -7,6 +7,7 @@ import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 import {LibSort} from "solady/utils/LibSort.sol";
 import {IPriceSource, Observation} from "../../interfaces/IPriceSource.sol";
+import {Publishers, Roll} from "./Publishers.sol";
 
 /// @title Prices that M of N publishers sign
 /// @notice An update is a row of reports of 132 bytes, in ascending order of their signers' addresses:
@@ -21,52 +22,16 @@ import {IPriceSource, Observation} from "../../interfaces/IPriceSource.sol";
 /// |  68 … 131 | r, vs      | compact signature (ERC-2098) of the EIP-712 `Report`             |
 ///
 /// The underlying is not sent: it is the one that is asked for, and a report on another has another signer.
-/// @dev Storage: the publishers and how many of them it takes. Nothing is kept of a report; that times only move
-/// forward in the adapter is what stops a replay. How to stop it: name other publishers.
-contract QuorumSource is IPriceSource, AccessManaged, EIP712 {
-    /// @notice The publishers and the threshold were replaced.
-    event PublishersSet(address[] publishers, uint256 threshold);
-
-    /// @notice Thrown when an update is not a whole number of reports, or has more of them than there may be publishers.
-    error QuorumSource_Malformed(uint256 length);
-
-    /// @notice Thrown when an update has fewer reports than the threshold.
-    error QuorumSource_TooFew(uint256 have, uint256 threshold);
-
-    /// @notice Thrown when a signature is no publisher's, which is what a changed report looks like.
-    error QuorumSource_UnknownSigner(address signer);
-
-    /// @notice Thrown when signers do not ascend strictly; the same one twice does not.
-    error QuorumSource_NotAscending(address before, address signer);
-
-    /// @notice Thrown when a report is dated after the block.
-    error QuorumSource_FutureReport(uint256 time, uint256 nowTime);
-
-    /// @notice Thrown when reports of one update were made too far apart, unix seconds.
-    error QuorumSource_TimesApart(uint256 oldest, uint256 newest);
-
-    /// @notice Thrown when there would be too many publishers.
-    error QuorumSource_PublisherCount(uint256 have, uint256 greatest);
-
-    /// @notice Thrown when a threshold is not more than half of the publishers, or is more than all.
-    error QuorumSource_Threshold(uint256 have, uint256 publishers);
-
+/// @dev Nothing is kept of a report; that times only move forward in the adapter is what stops a replay.
+contract QuorumSource is IPriceSource, Publishers, EIP712 {
     /// @notice EIP-712 type of a report.
     bytes32 public constant REPORT_TYPEHASH = keccak256(
         "Report(uint16 underlying,uint256 price,uint256 confidence,uint256 impactBid,uint256 impactAsk,uint256 time)"
     );
 
-    uint256 private constant MAX_PUBLISHERS = 16;
-    uint256 private constant MAX_SPREAD = 60 seconds;
     uint256 private constant REPORT_SIZE = 132;
     uint256 private constant SIGNATURE = 68; // where it begins
     uint256 private constant FIELDS = 4; // price, confidence, impact bid, impact ask
-
-    mapping(address publisher => bool) private _isPublisher;
-    address[] private _publishers;
-
-    /// @notice How many publishers an update needs.
-    uint256 public threshold;
 
     /// @param authority_ Access manager that governs the publishers.
     /// @param publishers_ First publishers, ascending.
@@ -74,31 +39,18 @@ contract QuorumSource is IPriceSource, AccessManaged, EIP712 {
     constructor(address authority_, address[] memory publishers_, uint256 threshold_)
         AccessManaged(authority_)
         EIP712("Ballast QuorumSource", "1")
-    {
-        _setPublishers(publishers_, threshold_);
-    }
-
-    /// @notice Replaces all publishers.
-    /// @dev Restricted. Errors: `QuorumSource_PublisherCount`, `QuorumSource_Threshold`, `QuorumSource_NotAscending`.
-    /// @param publishers_ At most 16 addresses, strictly ascending.
-    /// @param threshold_ More than half of them.
-    function setPublishers(address[] calldata publishers_, uint256 threshold_) external restricted {
-        _setPublishers(publishers_, threshold_);
-    }
+        Publishers(publishers_, threshold_)
+    {}
 
     /// @inheritdoc IPriceSource
     /// @dev An empty update gives an empty observation. Otherwise every field is the median of the reports; of an
     /// even number the price is the mean of the middle two, rounded down, the impact bid the lower and the
     /// confidence and the impact ask the upper one, so that the premium leans to zero and an unknown bid (zero)
-    /// is never averaged. The time is the oldest one. Errors: `QuorumSource_Malformed`, `_TooFew`,
-    /// `_UnknownSigner`, `_NotAscending`, `_FutureReport`, `_TimesApart`, and those of OpenZeppelin's ECDSA.
+    /// is never averaged. The time is the oldest one. Errors: those of `Publishers` and of
+    /// OpenZeppelin's ECDSA.
     function observe(uint16 underlying, bytes calldata update) external view returns (Observation memory) {
         if (update.length == 0) return Observation(0, 0, 0, 0, 0);
-        uint256 count = update.length / REPORT_SIZE;
-        if (count * REPORT_SIZE != update.length || count > MAX_PUBLISHERS) {
-            revert QuorumSource_Malformed(update.length);
-        }
-        if (count < threshold) revert QuorumSource_TooFew(count, threshold);
+        uint256 count = _countReports(update.length, REPORT_SIZE);
         uint256 oldest = _verify(underlying, update, count);
         uint256 low = (count - 1) / 2;
         uint256 high = count / 2;
@@ -112,31 +64,20 @@ contract QuorumSource is IPriceSource, AccessManaged, EIP712 {
         });
     }
 
-    /// @notice The publishers, ascending.
-    function publishers() external view returns (address[] memory) {
-        return _publishers;
-    }
-
     /// @dev Checks signers and times; gives the oldest time.
     function _verify(uint16 underlying, bytes calldata update, uint256 count)
         private
         view
         returns (uint256 oldest)
     {
-        address before;
-        uint256 newest;
-        oldest = type(uint256).max;
+        Roll memory roll;
         for (uint256 i; i < count; ++i) {
             bytes calldata report = update[i * REPORT_SIZE:(i + 1) * REPORT_SIZE];
             (address signer, uint256 time) = _recover(underlying, report);
-            if (!_isPublisher[signer]) revert QuorumSource_UnknownSigner(signer);
-            if (signer <= before) revert QuorumSource_NotAscending(before, signer);
-            if (time > block.timestamp) revert QuorumSource_FutureReport(time, block.timestamp);
-            before = signer;
-            oldest = FixedPointMathLib.min(oldest, time);
-            newest = FixedPointMathLib.max(newest, time);
+            _enrol(roll, signer, time);
         }
-        if (newest - oldest > MAX_SPREAD) revert QuorumSource_TimesApart(oldest, newest);
+        _checkSpread(roll);
+        return roll.oldest;
     }
 
     function _recover(uint16 underlying, bytes calldata report)
@@ -177,23 +118,5 @@ contract QuorumSource is IPriceSource, AccessManaged, EIP712 {
 
     function _field(bytes calldata report, uint256 index) private pure returns (uint256) {
         return uint128(bytes16(report[index * 16:index * 16 + 16]));
-    }
-
-    function _setPublishers(address[] memory publishers_, uint256 threshold_) private {
-        uint256 count = publishers_.length;
-        if (count > MAX_PUBLISHERS) revert QuorumSource_PublisherCount(count, MAX_PUBLISHERS);
-        if (threshold_ * 2 <= count || threshold_ > count) revert QuorumSource_Threshold(threshold_, count);
-        for (uint256 i; i < _publishers.length; ++i) {
-            _isPublisher[_publishers[i]] = false;
-        }
-        address before;
-        for (uint256 i; i < count; ++i) {
-            if (publishers_[i] <= before) revert QuorumSource_NotAscending(before, publishers_[i]);
-            before = publishers_[i];
-            _isPublisher[before] = true;
-        }
-        _publishers = publishers_;
-        threshold = threshold_;
-        emit PublishersSet(publishers_, threshold_);
     }
 }

@@ -1,0 +1,1 @@
+"""Volatility surfaces: calibration to quotes, signed reports, updates for the chain."""

@@ -1,0 +1,133 @@
+"""Calibration: known slices come back, and what comes back is free of arbitrage."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import exp, sqrt
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from ballast.oracle.volatility import (
+    YEAR,
+    Neighbour,
+    Refusal,
+    Slice,
+    VolatilityConfig,
+    verdict,
+)
+from ballast.units import WAD
+from ballast.volatility.calibrate import (
+    CalibrationError,
+    VolatilityQuote,
+    black,
+    calibrate,
+    implied_volatility,
+    middle,
+)
+
+NOW = 1_750_000_000
+FORWARD, SPOT = 2010.0, 2000.0
+
+
+def quotes(known: Slice, days: int, count: int = 15) -> list[VolatilityQuote]:
+    """Exact quotes of a slice from −2½ to 2½ deviations."""
+    deviation = sqrt(known.variance(0) / WAD * days / 365)
+    rows = []
+    for x in np.linspace(-2.5, 2.5, count):
+        k = float(x) * deviation
+        volatility = sqrt(known.variance(round(k * WAD)) / WAD)
+        rows.append(VolatilityQuote(FORWARD * exp(k), volatility))
+    return rows
+
+
+def fit(rows: list[VolatilityQuote], days: int, **neighbours: Neighbour | None):
+    expiry = NOW + days * 86400
+    return calibrate(
+        rows, spot=SPOT, forward=FORWARD, expiry=expiry, time=NOW, **neighbours
+    )
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    days=st.sampled_from((7, 30, 180)),
+    level=st.floats(0.05, 0.8),
+    b=st.floats(0.05, 0.4),
+    rho=st.floats(-0.7, 0.5),
+    mu=st.floats(-0.1, 0.1),
+    s=st.floats(0.1, 0.5),
+)
+def test_known_slices_come_back(days, level, b, rho, mu, s):
+    known = Slice(
+        round(level * 1e8), round(b * 1e7), round(rho * 1e6), round(mu * 1e6), round(s * 1e6),
+        time=NOW,
+    )  # fmt: skip
+    assume(verdict(known, NOW + days * 86400, VolatilityConfig()) is Refusal.NONE)
+    found = fit(quotes(known, days), days)
+    assert found.error < 2e-4
+    assert found.slice.forward == round(FORWARD / SPOT * 1e8)
+
+
+def test_a_market_like_vogts_is_fitted_without_its_butterfly():
+    days = 365
+    vogt = Slice(-4_100_000, 1_331_000, 306_000, 358_600, 415_300, time=NOW)
+    assert verdict(vogt, NOW + days * 86400, VolatilityConfig()) is Refusal.BUTTERFLY
+    rows = [
+        VolatilityQuote(FORWARD * exp(k), sqrt(vogt.variance(round(k * WAD)) / WAD))
+        for k in np.linspace(-1.5, 1.5, 25)
+    ]
+    found = fit(rows, days)
+    assert verdict(found.slice, NOW + days * 86400, VolatilityConfig()) is Refusal.NONE
+    assert found.error < 0.02
+
+
+def test_a_crossing_market_is_fitted_over_the_expiry_before():
+    near = Slice(5_000_000, 6_000_000, -200_000, 0, 400_000, time=NOW)
+    before = Neighbour(near, NOW + 29 * 86400)
+    cheap = replace(near, a=near.a - 1_500_000)
+    found = fit(quotes(cheap, 30), 30, before=before)
+    expiry = NOW + 30 * 86400
+    assert verdict(found.slice, expiry, VolatilityConfig(), before=before) is Refusal.NONE
+    assert verdict(replace(cheap, time=NOW), expiry, VolatilityConfig(), before=before) is (
+        Refusal.CALENDAR
+    )
+    assert found.error < 0.03
+
+
+def test_noise_is_averaged():
+    known = Slice(10_000_000, 2_000_000, -300_000, 20_000, 200_000, time=NOW)
+    dice = np.random.default_rng(7)
+    rows = [
+        replace(one, volatility=one.volatility + float(dice.normal(0, 0.004)))
+        for one in quotes(known, 30, 25)
+    ]
+    assert fit(rows, 30).error < 0.008
+
+
+def test_too_few_quotes_are_refused():
+    known = Slice(10_000_000, 2_000_000, -300_000, 20_000, 200_000, time=NOW)
+    with pytest.raises(CalibrationError, match="too few"):
+        fit(quotes(known, 30, 4), 30)
+
+
+def test_prices_and_volatilities():
+    tau = 30 * 86400 / YEAR
+    for call in (True, False):
+        price = black(FORWARD, 1900, tau, 0.6, call)
+        assert abs(implied_volatility(price, FORWARD, 1900, tau, call) - 0.6) < 1e-9
+    assert abs(black(19, 19, 0.75, 0.28, True) - 1.7010507252363 * exp(0.075)) < 1e-9
+    with pytest.raises(CalibrationError, match="no price"):
+        implied_volatility(50, FORWARD, 1900, tau, True)
+
+
+def test_a_narrow_quote_weighs_more():
+    tau = 30 * 86400 / YEAR
+    price = black(FORWARD, 2000, tau, 0.6, True)
+    narrow = middle(price - 0.5, price + 0.5, FORWARD, 2000, tau, True)
+    wide = middle(price - 5, price + 5, FORWARD, 2000, tau, True)
+    assert narrow.weight > wide.weight
+    assert abs(narrow.volatility - 0.6) < 1e-4
+    with pytest.raises(CalibrationError, match="over the ask"):
+        middle(price + 1, price, FORWARD, 2000, tau, True)
