@@ -28,11 +28,17 @@ def value_at(log_f: int, f: int, deviation: int, log_kappa: int, kappa: int) -> 
     return (f * _cdf(high) - kappa * _cdf(low) + _ROUND_UP) >> 88
 
 
-def price(deviation: int, log_kappa: int, kappa: int) -> tuple[int, int]:
-    """The call at the forward itself, not under what exercising is worth, and Φ(d1)."""
-    _, high = _places(-log_kappa, deviation)
-    value = value_at(0, 1 << RATIO_SHIFT, deviation, log_kappa, kappa)
-    exercised = -((kappa - (1 << RATIO_SHIFT)) >> 24)
+def price(
+    deviation: int,
+    log_kappa: int,
+    kappa: int,
+    log_factor: int = 0,
+    factor: int = 1 << RATIO_SHIFT,
+) -> tuple[int, int]:
+    """One price, not under what exercising is worth, and Φ(d1) in counts of 2^-40."""
+    _, high = _places(log_factor - log_kappa, deviation)
+    value = value_at(log_factor, factor, deviation, log_kappa, kappa)
+    exercised = -((kappa - factor) >> 24)
     return max(value, exercised, 0), _cdf(high) >> 24
 
 

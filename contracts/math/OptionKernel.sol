@@ -114,12 +114,15 @@ library OptionKernel {
         }
     }
 
-    /// @notice The price at the forward itself, counts of 2^-40 of it, and Φ(d1), likewise rounded down.
-    function price(uint256 base, uint256 deviation, int256 logKappa, uint256 kappa)
-        internal
-        pure
-        returns (int256 value, uint256 delta)
-    {
+    /// @notice One price, not under what exercising is worth, and Φ(d1) in counts of 2^-40, rounded down.
+    function price(
+        uint256 base,
+        int256 logFactor,
+        uint256 factor,
+        uint256 deviation,
+        int256 logKappa,
+        uint256 kappa
+    ) internal pure returns (int256 value, uint256 delta) {
         assembly ("memory-safe") {
             function cdf(t, base_) -> v {
                 switch slt(t, LIMIT)
@@ -136,11 +139,11 @@ library OptionKernel {
             }
 
             let width := div(shl(LOG_SHIFT, deviation), WAD)
-            let t := add(sdiv(sub(0, logKappa), deviation), sub(MIDDLE, shr(1, width)))
+            let t := add(sdiv(sub(logFactor, logKappa), deviation), sub(MIDDLE, shr(1, width)))
             let high := cdf(add(t, width), base)
             value := mul(kappa, shr(191, cdf(t, base)))
-            value := sar(88, add(sub(shl(RATIO_SHIFT, shr(191, high)), value), ROUND_UP))
-            let floor := sub(0, sar(24, sub(kappa, shl(RATIO_SHIFT, 1))))
+            value := sar(88, add(sub(mul(factor, shr(191, high)), value), ROUND_UP))
+            let floor := sub(0, sar(24, sub(kappa, factor)))
             value := xor(value, mul(xor(value, floor), sgt(floor, value)))
             value := mul(value, sgt(value, 0))
             delta := shr(215, high)

@@ -13,6 +13,8 @@ contract MockPriceBoard {
     uint256 public engineCount;
     mapping(uint16 underlying => uint256) private _openInterest;
     mapping(uint16 underlying => bool) private _listed;
+    mapping(uint256 key => uint256) private _slices;
+    mapping(uint256 key => uint256[2]) private _means;
     mapping(uint16 id => Asset) private _assets;
 
     error Clearinghouse_UnknownMarket(uint16 underlying);
@@ -33,6 +35,27 @@ contract MockPriceBoard {
     function setAsset(uint16 id, uint8 decimals, uint16 underlying) external {
         _assets[id].decimals = decimals;
         _assets[id].underlying = underlying;
+    }
+
+    function setSlice(uint16 underlying, uint32 expiry, uint256 word) external {
+        _slices[uint256(underlying) << 32 | expiry] = word;
+    }
+
+    function setSettlementMean(uint16 underlying, uint32 expiry, uint256 elapsed, uint256 mean) external {
+        _means[uint256(underlying) << 32 | expiry] = [elapsed, mean];
+    }
+
+    function market(uint256[] calldata keys) external view returns (uint256[] memory words) {
+        words = new uint256[](keys.length);
+        for (uint256 i; i < keys.length; ++i) {
+            words[i] =
+                uint32(keys[i]) == 0 ? Snapshot.unwrap(snapshot[uint16(keys[i] >> 32)]) : _slices[keys[i]];
+        }
+    }
+
+    function settlementMean(uint16 underlying, uint32 expiry) external view returns (uint256, uint256) {
+        uint256[2] memory known = _means[uint256(underlying) << 32 | expiry];
+        return (known[0], known[1]);
     }
 
     function asset(uint16 id) external view returns (Asset memory) {

@@ -45,15 +45,15 @@ contract PricingProbe {
         }
     }
 
-    /// @notice v and Φ(d1) at the forward, and the gas that they took.
-    function price(uint256 deviation, int256 logKappa, uint256 kappa)
+    /// @notice One v with its Φ(d1), and the gas that they took.
+    function price(int256 logFactor, uint256 factor, uint256 deviation, int256 logKappa, uint256 kappa)
         external
         view
         returns (int256 value, uint256 delta, uint256 gasUsed)
     {
         uint256 base = OptionKernel.load(TABLE);
         gasUsed = gasleft();
-        (value, delta) = OptionKernel.price(base, deviation, logKappa, kappa);
+        (value, delta) = OptionKernel.price(base, logFactor, factor, deviation, logKappa, kappa);
         gasUsed -= gasleft();
     }
 

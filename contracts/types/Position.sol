@@ -77,6 +77,25 @@ library PositionLib {
         return Position.wrap((Position.unwrap(self) & ~LOW_128) | uint128(int128(quote_)));
     }
 
+    /// @notice Expiry of an option, unix seconds.
+    function expiry(Position self) internal pure returns (uint256) {
+        return uint32(Position.unwrap(self) >> 200);
+    }
+
+    /// @notice Strike of an option, 1e-8 of cash.
+    function strike(Position self) internal pure returns (uint256) {
+        return (Position.unwrap(self) >> 129) & ((1 << 71) - 1);
+    }
+
+    function isPut(Position self) internal pure returns (bool) {
+        return (Position.unwrap(self) >> 128) & 1 != 0;
+    }
+
+    /// @notice Size of an option, WAD.
+    function optionSize(Position self) internal pure returns (int256) {
+        return int128(uint128(Position.unwrap(self)));
+    }
+
     /// @notice Amount of collateral in the token's own smallest units.
     function amount(Position self) internal pure returns (uint256) {
         return Position.unwrap(self) & LOW_128;

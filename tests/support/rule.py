@@ -23,6 +23,7 @@ TARGETS = (
 
 PERPS = {ETH: (500, 1000, 1000), BTC: (500, 1000, 0), COIN: (1000, 2000, 10)}
 WEIGHTS = {WETH: (8500, 7500), STAKED_ETH: (8000, 6000), WBTC: (9500, 9000), STABLE: (0, 0)}
+OPTIONS = {ETH: (750, 1500, 1000), BTC: (750, 1500, 1000), COIN: (1000, 2500, 1500)}
 ASSETS = {name: (one.underlying, one.decimals) for name, one in JOINT_PARAMETERS.assets.items()}
 
 
@@ -42,7 +43,9 @@ class RuleWorld:
         self.rules = Rules()
         self.prices: dict[int, Snapshot] = {}
         self.interest: dict[int, int] = {}
-        self.mirror = RuleEngine(self, self.interest.__getitem__, self.rules)
+        self.slices: dict[tuple[int, int], int] = {}
+        self.means: dict[tuple[int, int], tuple[int, int]] = {}
+        self.mirror = RuleEngine(self, self.interest.__getitem__, self.rules, self)
         for asset, (underlying, decimals) in ASSETS.items():
             self.board.setAsset(asset, decimals, underlying)
         for underlying, (maintenance, initial, depth) in PERPS.items():
@@ -50,6 +53,8 @@ class RuleWorld:
             self.set_open_interest(underlying, 0)
         for asset, weights in WEIGHTS.items():
             self.set_asset(asset, *weights)
+        for underlying, rates in OPTIONS.items():
+            self.set_option(underlying, *rates)
 
     @property
     def now(self) -> int:
@@ -64,6 +69,24 @@ class RuleWorld:
         given = {"underlying": underlying, "decimals": decimals, "now": self.now}
         self.rules.set_asset(asset, maintenance, initial, **given)
         self.engine.setAsset(asset, maintenance, initial)
+
+    def set_option(self, underlying: int, maintenance: int, initial: int, floor: int) -> None:
+        self.rules.set_option(underlying, maintenance, initial, floor, now=self.now)
+        self.engine.setOption(underlying, maintenance, initial, floor)
+
+    def set_slice(self, underlying: int, expiry: int, word: int) -> None:
+        self.slices[underlying, expiry] = word
+        self.board.setSlice(underlying, expiry, word)
+
+    def set_mean(self, underlying: int, expiry: int, elapsed: int, mean: int) -> None:
+        self.means[underlying, expiry] = elapsed, mean
+        self.board.setSettlementMean(underlying, expiry, elapsed, mean)
+
+    def slice(self, underlying: int, expiry: int) -> int:
+        return self.slices.get((underlying, expiry), 0)
+
+    def settlement_mean(self, underlying: int, expiry: int) -> tuple[int, int]:
+        return self.means.get((underlying, expiry), (0, 0))
 
     def set_ramp_time(self, seconds: int) -> None:
         self.rules.set_ramp_time(seconds)

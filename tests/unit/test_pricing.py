@@ -94,8 +94,11 @@ def test_kernel_and_mirror_agree(
     values, _ = probe().scan(given_nodes, s, log_kappa << kernel.LOG_SHIFT, kappa, amount)
     expected = [amount * kernel.value_at(x, f, s, log_kappa, kappa) for x, f in nodes]
     assert list(values) == expected
-    found = probe().price(s, log_kappa << kernel.LOG_SHIFT, kappa)
-    assert tuple(found)[:2] == kernel.price(s, log_kappa, kappa)
+    for x, f in nodes:
+        found = probe().price(
+            x << kernel.LOG_SHIFT, f, s, log_kappa << kernel.LOG_SHIFT, kappa
+        )
+        assert tuple(found)[:2] == kernel.price(s, log_kappa, kappa, x, f)
 
 
 def test_the_error_of_the_kernel() -> None:
