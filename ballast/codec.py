@@ -319,3 +319,64 @@ class Snapshot:
         """Whether new risk may be opened on the price."""
         marked = self.wide or self.suspect or self.halted
         return not marked and self.age(now) <= self.max_age
+
+
+# ---- Volatility slices ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class VolatilitySlice:
+    """Volatility and forward of one expiry, in the word's own units.
+
+    a counts 1e-8 of variance a year, b 1e-7, ρ, μ and s 1e-6, the forward 1e-8 of spot. Times are
+    seconds.
+    """
+
+    a: int = 0
+    b: int = 0
+    rho: int = 0
+    mu: int = 0
+    s: int = 0
+    forward: int = 10**8
+    time: int = 0
+    max_age: int = 0
+
+    @classmethod
+    def decode(cls, word: int) -> VolatilitySlice:
+        """Read the word of an expiry that is not settled."""
+        return cls(
+            a=_signed_field(word, 200, 32),
+            b=_field(word, 168, 32),
+            rho=_signed_field(word, 144, 24),
+            mu=_signed_field(word, 120, 24),
+            s=_field(word, 96, 24),
+            forward=_field(word, 64, 32),
+            time=_field(word, 32, 32),
+            max_age=_field(word, 16, 16) * 2,
+        )
+
+    def encode(self) -> int:
+        return (
+            _signed("a", self.a, 32) << 200
+            | _unsigned("b", self.b, 32) << 168
+            | _signed("rho", self.rho, 24) << 144
+            | _signed("mu", self.mu, 24) << 120
+            | _unsigned("s", self.s, 24) << 96
+            | _unsigned("forward", self.forward, 32) << 64
+            | _unsigned("time", self.time, 32) << 32
+            | _in_units("greatest fresh age", self.max_age, 2, 16) << 16
+        )
+
+    def overdue(self, now: int) -> int:
+        """Seconds by which the slice is older than a fresh one; zero while it is fresh."""
+        return max(0, now - self.time - self.max_age)
+
+
+def settled(price: int) -> int:
+    """The word of an expiry that was settled at a price, WAD of cash."""
+    return 1 << 255 | _unsigned("settlement price", price, 128)
+
+
+def settlement_price(word: int) -> int | None:
+    """The price at which an expiry was settled, if it was."""
+    return _field(word, 0, 128) if word >> 255 else None

@@ -1,4 +1,4 @@
-"""The joint-scenario engine for perpetuals and collateral, in exact integers.
+"""The joint-scenario engine, in exact integers.
 
 The mirror of `contracts/risk/JointScenarioEngine.sol`: same values, same rounding, same refusals.
 Everything is a pure function of (cash, words, snapshots, parameters, now).
@@ -9,16 +9,47 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from ballast.codec import MAX_PRICE, PRICE_UNIT, Snapshot
+from ballast.codec import (
+    MAX_PRICE,
+    PRICE_UNIT,
+    STRIKE_UNIT,
+    Option,
+    Snapshot,
+    VolatilitySlice,
+    decode_position,
+    settlement_price,
+)
+from ballast.fixed_point import div_towards_zero
 from ballast.model import words as word_of
 from ballast.model.margin import ASSESS_ALL, LiquidationTerms, Margin, Prices
 from ballast.model.refusal import Refused
+from ballast.risk import black76
+from ballast.risk.options import (
+    OPTION_UNIT,
+    WINDOW,
+    Expiry,
+    NoOptions,
+    OptionPrices,
+    Term,
+    damped,
+    find_or_add,
+    value_of,
+)
 from ballast.risk.parameters import Parameters, UnderlyingRisk
-from ballast.risk.scenarios import COLUMNS, CORE_COLUMNS, RATIO, TAILS, quarters, weighted_move
+from ballast.risk.scenarios import (
+    COLUMNS,
+    CORE_COLUMNS,
+    RATIO,
+    TAILS,
+    TERM_RATE,
+    quarters,
+    weighted_move,
+)
 from ballast.risk.staleness import shift_at, widening_at
-from ballast.units import BPS, WAD, div_ceil
+from ballast.units import BPS, WAD, YEAR, div_ceil
 
 MAX_WORDS = 64
+STILL = (8, 9)  # the columns in which prices stay
 LOSS_UNIT = 4 * RATIO  # losses are summed in 1e-8 quarters of WAD
 
 TERMS = LiquidationTerms(
@@ -29,6 +60,7 @@ TERMS = LiquidationTerms(
 )
 
 Snapshots = Callable[[int], Snapshot]
+NO_OPTIONS = NoOptions()
 
 
 @dataclass(slots=True)
@@ -44,6 +76,7 @@ class Exposure:
     money_floor: int = 0
     money_ceil: int = 0
     units: int = 0
+    expiries: list[Expiry] = field(default_factory=list)
 
     def loss(self, ratio: int) -> int:
         """Loss if the underlying moves by a ratio of 1e-8, in 1e-8 of WAD; a gain is negative."""
@@ -54,6 +87,28 @@ class Exposure:
         """What it would have gained if its price had moved its way unseen, in 1e-8 of WAD."""
         return max(self.money_floor * self.shift, -self.money_ceil * self.shift, 0)
 
+    def column_loss(self, column: int, scan_range: int) -> int:
+        """Loss in a column, weighted if it is a tail, in 1e-8 quarters of WAD."""
+        options = 0
+        if self.expiries:
+            after = sum(expiry.value_in(column, scan_range) for expiry in self.expiries)
+            options = div_ceil(value_of(self.expiries) - after, OPTION_UNIT)
+        if column < CORE_COLUMNS:
+            move = quarters(column)
+            return options + abs(move) * self.loss(scan_range if move > 0 else -scan_range)
+        move = weighted_move(column - CORE_COLUMNS, scan_range)
+        size = abs(TAILS[column - CORE_COLUMNS])
+        return div_ceil(options * abs(move), size) + 4 * self.loss(move)
+
+    def term_loss(self, scan_range: int) -> int:
+        """L_term of the underlying: vol shocks of expiries that do not offset each other."""
+        total = 0
+        for expiry in self.expiries:
+            after = min(expiry.value_in(column, scan_range) for column in STILL)
+            loss = div_ceil(max(0, expiry.value - after), OPTION_UNIT)
+            total += div_ceil(loss * TERM_RATE, BPS)
+        return total
+
 
 @dataclass(frozen=True, slots=True)
 class Losses:
@@ -62,11 +117,14 @@ class Losses:
     same: int
     broken: int
     tail: int
+    term: int = 0
+    columns: tuple[int, ...] = ()
+    """Every column's loss, of a book with options."""
 
     @property
     def worst(self) -> int:
         """W."""
-        return max(self.same, self.broken, self.tail)
+        return max(self.same, self.broken, self.tail, self.term)
 
 
 @dataclass(slots=True)
@@ -94,10 +152,16 @@ class Assessment:
 
 
 def assess(
-    cash: int, words: Sequence[int], snapshots: Snapshots, parameters: Parameters, now: int
+    cash: int,
+    words: Sequence[int],
+    snapshots: Snapshots,
+    parameters: Parameters,
+    now: int,
+    *,
+    options: OptionPrices = NO_OPTIONS,
 ) -> Assessment:
     """Assess an account at the accepted prices; funding is folded into the words."""
-    return _assess(cash, read(words, snapshots, parameters, now))
+    return _assess(cash, read(words, snapshots, parameters, now, options=options))
 
 
 def assess_at(
@@ -107,13 +171,15 @@ def assess_at(
     parameters: Parameters,
     now: int,
     *,
+    options: OptionPrices = NO_OPTIONS,
     underlying: int,
     spot: int,
 ) -> Assessment:
     """Assess an account as if the price of `underlying` were `spot` (WAD), all else as it is."""
     if spot > MAX_PRICE:
         raise Refused("JointScenarioEngine_SpotOutOfRange", spot, MAX_PRICE)
-    return _assess(cash, read(words, snapshots, parameters, now, moved=(underlying, spot)))
+    book = read(words, snapshots, parameters, now, options=options, moved=(underlying, spot))
+    return _assess(cash, book)
 
 
 def witness(
@@ -123,10 +189,11 @@ def witness(
     parameters: Parameters,
     now: int,
     *,
+    options: OptionPrices = NO_OPTIONS,
     column: int,
 ) -> Margin:
     """A lower bound of MM from one named scenario."""
-    book = read(words, snapshots, parameters, now)
+    book = read(words, snapshots, parameters, now, options=options)
     if column >= COLUMNS:
         raise Refused("JointScenarioEngine_UnknownScenario", column)
     return _margin(cash, book, maintenance_of(book, loss_in(book, column)), 0)
@@ -145,6 +212,8 @@ def read(
     snapshots: Snapshots,
     parameters: Parameters,
     now: int,
+    *,
+    options: OptionPrices = NO_OPTIONS,
     moved: tuple[int, int] | None = None,
 ) -> Book:
     """Value every word and sum exposures by underlying."""
@@ -174,10 +243,73 @@ def read(
             exposure = exposure_to(asset.underlying)
             _add_collateral(book, exposure, word_of.amount_of(word), asset.decimals, rates)
         elif kind == word_of.KIND_OPTION:
-            raise Refused("JointScenarioEngine_OptionUnsupported", word)
+            option = decode_position(word)
+            assert isinstance(option, Option)
+            expiry = find_or_add(exposure_to(option.underlying).expiries, option.expiry)
+            expiry.add(option.strike // STRIKE_UNIT, option.size, option.is_put)
         else:
             raise Refused("JointScenarioEngine_UnknownKind", word)
+    worth = sum(
+        _quote(book, exposure, expiry, options, now)
+        for exposure in book.exposures
+        for expiry in exposure.expiries
+    )
+    book.value += worth // WAD
     return book
+
+
+def _quote(book: Book, exposure: Exposure, expiry: Expiry, options: OptionPrices, now: int) -> int:
+    """Worth of an expiry's options, 1e-36 of cash; exposure, deltas and add-ons are added."""
+    word = options.slice(exposure.underlying, expiry.date)
+    fixed = settlement_price(word)
+    if fixed is not None:
+        return expiry.payoffs(fixed)
+    term = _term(exposure.snapshot, exposure.underlying, expiry.date, options, now)
+    book.stale |= term.time > 0 and term.slice.overdue(now) > 0
+    totals = expiry.quote(term)
+    spot = max(exposure.snapshot.price // PRICE_UNIT, 1)
+    price_count = WAD // PRICE_UNIT
+    delta = totals.delta * (term.forward * term.open >> 64)
+    exposure.money_floor += totals.parity // price_count
+    exposure.money_ceil += div_ceil(totals.parity, price_count)
+    exposure.units += div_towards_zero(delta, spot << 40)
+    risk = exposure.risk
+    rate = max(div_ceil(risk.roll_rate * BPS * term.time, YEAR), risk.roll_floor * BPS)
+    roll = div_ceil(div_ceil(abs(delta), price_count << 40) * rate, BPS)
+    short = div_ceil(totals.short * spot, price_count)
+    book.add_on_maintenance += roll + short * risk.short_option_maintenance
+    book.add_on_initial += roll + short * risk.short_option_initial
+    return totals.worth
+
+
+def _term(snapshot: Snapshot, underlying: int, date: int, options: OptionPrices, now: int) -> Term:
+    word = options.slice(underlying, date)
+    if word == 0:
+        raise Refused("JointScenarioEngine_SliceNeverPublished", underlying, date)
+    mean = options.settlement_mean(underlying, date) if now + WINDOW > date else (0, 0)
+    return Term.make(snapshot, VolatilitySlice.decode(word), date, now, mean)
+
+
+def fair_price(
+    instrument: int, snapshots: Snapshots, options: OptionPrices, now: int
+) -> tuple[int, int]:
+    """Precise price of one unit of an option, WAD of cash, and its change with the spot, WAD."""
+    if word_of.kind(instrument) != word_of.KIND_OPTION:
+        raise Refused("JointScenarioEngine_UnknownKind", instrument)
+    option = decode_position(instrument)
+    assert isinstance(option, Option)
+    snapshot = snapshots(option.underlying)
+    if snapshot.price == 0:
+        raise Refused("JointScenarioEngine_PriceNeverAccepted", option.underlying)
+    fixed = settlement_price(options.slice(option.underlying, option.expiry))
+    if fixed is not None:
+        return black76.price(fixed, option.strike, 0, option.is_put)[0], 0
+    term = _term(snapshot, option.underlying, option.expiry, options, now)
+    _, log_kappa = term.moneyness(option.strike // STRIKE_UNIT)
+    deviation = damped(term.deviation(log_kappa), term.open, 1 << 64, term.factor)
+    forward = term.forward * PRICE_UNIT * term.factor >> 64
+    price, delta = black76.price(forward, option.strike, deviation, option.is_put)
+    return price, delta * (term.open * term.slice.forward // RATIO) >> 64
 
 
 def _exposure(underlying: int, snapshot: Snapshot, parameters: Parameters, now: int) -> Exposure:
@@ -244,8 +376,10 @@ def _assess(cash: int, book: Book) -> Assessment:
 
 
 def losses(exposures: Sequence[Exposure], ranges: Sequence[int]) -> Losses:
-    """L_same, L_dec and L_tail under the given ranges, one for each exposure."""
+    """L_same, L_dec, L_tail and L_term under the given ranges, one for each exposure."""
     pairs = list(zip(exposures, ranges, strict=True))
+    if any(exposure.expiries for exposure in exposures):
+        return _losses_with_options(pairs)
     down = sum(e.loss(-scan_range) for e, scan_range in pairs)
     up = sum(e.loss(scan_range) for e, scan_range in pairs)
     broken = sum(
@@ -256,18 +390,31 @@ def losses(exposures: Sequence[Exposure], ranges: Sequence[int]) -> Losses:
     return Losses(same=4 * max(down, up, 0), broken=broken, tail=max(tails))
 
 
+def _losses_with_options(pairs: Sequence[tuple[Exposure, int]]) -> Losses:
+    total = [0] * COLUMNS
+    broken = 0
+    for exposure, scan_range in pairs:
+        own = [exposure.column_loss(column, scan_range) for column in range(COLUMNS)]
+        total = [a + b for a, b in zip(total, own, strict=True)]
+        kappa = exposure.risk.kappa_quarters
+        near = [own[column] for column in range(CORE_COLUMNS) if abs(quarters(column)) <= kappa]
+        broken += max(*near, div_ceil(kappa * max(*own, 0), 4), 0)
+    return Losses(
+        same=max(*total[:CORE_COLUMNS], 0),
+        broken=broken,
+        tail=max(*total[CORE_COLUMNS:], 0),
+        term=sum(exposure.term_loss(scan_range) for exposure, scan_range in pairs),
+        columns=tuple(total),
+    )
+
+
 def _tail_loss(pairs: Iterable[tuple[Exposure, int]], tail: int) -> int:
     return 4 * max(0, sum(e.loss(weighted_move(tail, scan_range)) for e, scan_range in pairs))
 
 
 def loss_in(book: Book, column: int) -> int:
     """Loss in one named scenario at the ranges of MM, zero for a gain, in 1e-8 quarters of WAD."""
-    if column >= CORE_COLUMNS:
-        pairs = [(e, e.range_maintenance) for e in book.exposures]
-        return _tail_loss(pairs, column - CORE_COLUMNS)
-    move = quarters(column)
-    sign = 1 if move > 0 else -1
-    return abs(move) * max(0, sum(e.loss(sign * e.range_maintenance) for e in book.exposures))
+    return max(0, sum(e.column_loss(column, e.range_maintenance) for e in book.exposures))
 
 
 def initial_only_of(exposure: Exposure) -> int:
@@ -299,9 +446,12 @@ def _margin(cash: int, book: Book, maintenance: int, initial: int) -> Margin:
 class JointScenarioEngine:
     """The engine over a source of prices, as the model of the Clearinghouse wants it."""
 
-    def __init__(self, prices: Prices, parameters: Parameters) -> None:
+    def __init__(
+        self, prices: Prices, parameters: Parameters, options: OptionPrices = NO_OPTIONS
+    ) -> None:
         self.prices = prices
         self.parameters = parameters
+        self.options = options
 
     @property
     def terms(self) -> LiquidationTerms:
@@ -316,12 +466,12 @@ class JointScenarioEngine:
         """Assess an account, or find one scenario's lower bound of its MM."""
         given = (cash, words, self.prices.snapshot, self.parameters, now)
         if mode == ASSESS_ALL:
-            return assess(*given).margin
-        return witness(*given, column=mode - 1)
+            return assess(*given, options=self.options).margin
+        return witness(*given, options=self.options, column=mode - 1)
 
     def assess_at(
         self, cash: int, words: Sequence[int], underlying: int, spot: int, now: int
     ) -> Margin:
         """Assess an account as if the price of `underlying` were `spot`."""
         given = (cash, words, self.prices.snapshot, self.parameters, now)
-        return assess_at(*given, underlying=underlying, spot=spot).margin
+        return assess_at(*given, options=self.options, underlying=underlying, spot=spot).margin

@@ -9,13 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from ballast.codec import MAX_PRICE, PRICE_UNIT, Option, Snapshot, decode_position
+from ballast.codec import (
+    MAX_PRICE,
+    PRICE_UNIT,
+    STRIKE_UNIT,
+    Option,
+    Snapshot,
+    VolatilitySlice,
+    decode_position,
+    settlement_price,
+)
 from ballast.model import words as word_of
 from ballast.model.margin import ASSESS_ALL, LiquidationTerms, Margin, Prices
 from ballast.model.refusal import Refused
-from ballast.oracle.volatility import Slice
-from ballast.risk import option_pricing
-from ballast.risk.option_pricing import WINDOW, NoVolatility, Volatilities
+from ballast.risk.options import WINDOW, Expiry, NoOptions, OptionPrices, Term
 from ballast.risk.rules import Rules
 from ballast.risk.scenarios import RATIO
 from ballast.risk.staleness import shift_at, widening_at
@@ -123,12 +130,12 @@ class RuleEngine:
         prices: Prices,
         open_interest: OpenInterest,
         rules: Rules,
-        volatilities: Volatilities | None = None,
+        options: OptionPrices | None = None,
     ) -> None:
         self.prices = prices
         self.open_interest = open_interest
         self.rules = rules
-        self.volatilities = volatilities or NoVolatility()
+        self.options: OptionPrices = options or NoOptions()
 
     @property
     def terms(self) -> LiquidationTerms:
@@ -227,15 +234,16 @@ class RuleEngine:
     def _option(self, word: int, now: int, full: bool, moved: tuple[int, int] | None) -> Charge:
         option = decode_position(word)
         assert isinstance(option, Option)
-        slice_word = self.volatilities.slice(option.underlying, option.expiry)
-        strike = option.strike // option_pricing.STRIKE_UNIT
-        if option_pricing.is_fixed(slice_word):
-            settlement = option_pricing.settlement_price(slice_word)
-            worth = option_pricing.payoff_of(option.size, strike, option.is_put, settlement)
+        slice_word = self.options.slice(option.underlying, option.expiry)
+        held = Expiry(option.expiry)
+        held.add(option.strike // STRIKE_UNIT, option.size, option.is_put)
+        settled = settlement_price(slice_word)
+        if settled is not None:
+            worth = held.payoffs(settled)
             whole = max(0, div_ceil(worth, WAD)) * RATIO
             return Charge(whole, whole if full else 0, 0, fresh=True, worth=worth)
         market = self._market(option.underlying, now, moved)
-        worth, units = self._quote(option, slice_word, market.snapshot, now)
+        worth, units = self._quote(option, held, slice_word, market.snapshot, now)
         unseen = abs(units) * market.snapshot.price // WAD * market.shift
         market = self._overdue(market, slice_word, option.expiry, now)
         if option.size > 0:
@@ -255,30 +263,29 @@ class RuleEngine:
         return Charge(maintenance, initial, credit, market.fresh, worth=worth)
 
     def _quote(
-        self, option: Option, slice_word: int, snapshot: Snapshot, now: int
+        self, option: Option, held: Expiry, slice_word: int, snapshot: Snapshot, now: int
     ) -> tuple[int, int]:
         """Worth, and delta in units of the underlying; without a slice, those of exercising."""
-        elapsed, mean = 0, 0
+        mean = 0, 0
         if now + WINDOW > option.expiry:
-            elapsed, mean = self.volatilities.settlement_mean(option.underlying, option.expiry)
-        strike = option.strike // option_pricing.STRIKE_UNIT
+            mean = self.options.settlement_mean(option.underlying, option.expiry)
         if not slice_word:
-            price = (mean * elapsed + snapshot.price * (WINDOW - elapsed)) // WINDOW
-            worth = option_pricing.payoff_of(option.size, strike, option.is_put, price)
+            worth = held.payoffs(
+                (mean[1] * mean[0] + snapshot.price * (WINDOW - mean[0])) // WINDOW
+            )
             side = -option.size if option.is_put else option.size
             return worth, side if worth else 0
-        term = option_pricing.term(snapshot, slice_word, option.expiry, now, elapsed, mean)
-        worth, delta = option_pricing.worth_of(term, option.size, strike, option.is_put)
-        size = abs(delta) * term.slice.forward // RATIO
-        units = div_ceil(size * term.open, 1 << 104)
-        return worth, -units if delta < 0 else units
+        slice_ = VolatilitySlice.decode(slice_word)
+        term = Term.make(snapshot, slice_, option.expiry, now, mean)
+        totals = held.quote(term)
+        units = div_ceil(abs(totals.delta) * slice_.forward // RATIO * term.open, 1 << 104)
+        return totals.worth, -units if totals.delta < 0 else units
 
     @staticmethod
     def _overdue(market: Market, slice_word: int, expiry: int, now: int) -> Market:
         """A slice that is overdue widens IM as a stale price does."""
-        found = Slice.decode(slice_word)
-        overdue = now - found.time - found.max_age
-        if not slice_word or overdue <= 0 or now >= expiry:
+        overdue = VolatilitySlice.decode(slice_word).overdue(now)
+        if not slice_word or overdue == 0 or now >= expiry:
             return market
         widening = div_ceil(market.widening * widening_at(overdue), RATIO)
         return replace(market, widening=widening, fresh=False)

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {Snapshot} from "../types/Snapshot.sol";
+import {Expiry} from "./OptionBook.sol";
 import {UnderlyingWord} from "./RiskWords.sol";
 
 /// @notice What an account holds of one underlying, with its price and parameters: a record in memory, linked to the
@@ -17,7 +18,8 @@ import {UnderlyingWord} from "./RiskWords.sol";
 /// | 0xa0   | scan range for IM, likewise, staleness included                                              |
 /// | 0xc0   | Σ size × mark + Σ amount × spot, each term rounded down, WAD of cash: the gain of a unit move |
 /// | 0xe0   | the same, each term rounded up, so that either direction can be charged against the account  |
-/// | 0x100  | the same in units of the underlying, WAD, exact                                              |
+/// | 0x100  | the same in units of the underlying, WAD, exact but for the deltas of options                |
+/// | 0x120  | expiries of its options                                                                      |
 ///
 /// @dev A Solidity struct would be zeroed whenever a function returns one, and checked whenever a list of them is
 /// indexed, which is a third of a small assessment's gas.
@@ -38,7 +40,7 @@ library ExposureLib {
     ) internal pure returns (Exposure self) {
         assembly ("memory-safe") {
             self := mload(0x40)
-            mstore(0x40, add(self, 0x120))
+            mstore(0x40, add(self, 0x140))
             mstore(self, next_)
             mstore(add(self, 0x20), underlying_)
             mstore(add(self, 0x40), snapshot_)
@@ -48,6 +50,7 @@ library ExposureLib {
             mstore(add(self, 0xc0), 0)
             mstore(add(self, 0xe0), 0)
             mstore(add(self, 0x100), 0)
+            mstore(add(self, 0x120), 0)
         }
     }
 
@@ -89,6 +92,16 @@ library ExposureLib {
 
     function units(Exposure self) internal pure returns (int256) {
         return int256(_load(self, 0x100));
+    }
+
+    function expiries(Exposure self) internal pure returns (Expiry) {
+        return Expiry.wrap(_load(self, 0x120));
+    }
+
+    function setExpiries(Exposure self, Expiry newest) internal pure {
+        assembly ("memory-safe") {
+            mstore(add(self, 0x120), newest)
+        }
     }
 
     /// @dev Adds a position. The caller bounds the sums.

@@ -6,18 +6,27 @@ import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 
 import {IClearinghouse} from "../interfaces/IClearinghouse.sol";
 import {IOracleAdapter} from "../interfaces/IOracleAdapter.sol";
+import {IOptionOracle} from "../interfaces/IOptionOracle.sol";
 import {IRiskEngine} from "../interfaces/IRiskEngine.sol";
+import {Black76} from "../math/Black76.sol";
+import {NormalTable} from "../math/NormalTable.sol";
+import {OptionKernel} from "../math/OptionKernel.sol";
+import {Wad} from "../math/Wad.sol";
 import {ASSESS_ALL, LiquidationTerms, Margin} from "../types/Margin.sol";
-import {KIND_COLLATERAL, KIND_OPTION, KIND_PERP, Position} from "../types/Position.sol";
+import {Instrument, KIND_COLLATERAL, KIND_OPTION, KIND_PERP, Position} from "../types/Position.sol";
 import {Snapshot} from "../types/Snapshot.sol";
+import {VolatilitySlice} from "../types/VolatilitySlice.sol";
 import {Exposure, ExposureLib} from "./Exposure.sol";
+import {Expiry, OptionBook} from "./OptionBook.sol";
+import {ExpiryTotals, OptionPricing, Term} from "./OptionPricing.sol";
+import {Grid, OptionScenarios} from "./OptionScenarios.sol";
 import {RampTime} from "./RampTime.sol";
 import {RiskParameters} from "./RiskParameters.sol";
 import {AssetWord, UnderlyingWord} from "./RiskWords.sol";
 import {Scenarios} from "./Scenarios.sol";
 import {Staleness} from "./Staleness.sol";
 
-/// @title Ballast's joint-scenario margin engine, for books of perpetuals and collateral
+/// @title Ballast's joint-scenario margin engine, for books of perpetuals, options and collateral
 /// @notice Margin is the worst joint loss of the whole account over named scenarios, plus add-ons (specification §6).
 /// @dev A view over (cash, words, accepted prices). A book without options is linear in every price: its loss in a
 /// scenario is exposure × move, and the maximum over the core nodes is at the ends.
@@ -32,9 +41,13 @@ contract JointScenarioEngine is IRiskEngine, RiskParameters {
     /// @param exposures Newest of its exposures.
     /// @param moved Underlying whose price is replaced by `spot`; over 16 bits for none.
     /// @param value Value of all positions, WAD.
+    /// @param expiries How many expiries its options have.
+    /// @param table Place of the kernel's table, if it has options.
     struct Book {
         Exposure exposures;
         bool stale;
+        uint256 expiries;
+        uint256 table;
         uint256 moved;
         uint256 spot;
         int256 value;
@@ -57,10 +70,16 @@ contract JointScenarioEngine is IRiskEngine, RiskParameters {
     /// @dev A loss in 1e-8 quarters of WAD, as WAD.
     uint256 private constant LOSS_UNIT = 4 * RATIO;
 
+    /// @dev Counts of 2^-40 · 1e-30 of cash in 1e-8 quarters of WAD.
+    int256 private constant OPTION_UNIT = 2500 << 40;
+
     IOracleAdapter public immutable ORACLE;
 
-    /// @dev Thrown for an option: this engine does not price them.
-    error JointScenarioEngine_OptionUnsupported(Position word);
+    /// @notice The normal distribution, as data.
+    address public immutable NORMAL_TABLE;
+
+    /// @dev Thrown when an option rests on a volatility that was never published.
+    error JointScenarioEngine_SliceNeverPublished(uint16 underlying, uint32 expiry);
     /// @dev Thrown for a word that is no position.
     error JointScenarioEngine_UnknownKind(Position word);
     /// @dev Thrown for more words than an account can hold.
@@ -77,6 +96,7 @@ contract JointScenarioEngine is IRiskEngine, RiskParameters {
         RampTime(clearinghouse)
     {
         ORACLE = oracle;
+        NORMAL_TABLE = address(new NormalTable());
     }
 
     /// @inheritdoc IRiskEngine
@@ -120,6 +140,30 @@ contract JointScenarioEngine is IRiskEngine, RiskParameters {
         });
     }
 
+    /// @notice Precise price of one unit of an option, WAD of cash, and its change with the spot, WAD (specification §13.5).
+    function fairPrice(Instrument option) external view returns (uint256 price, int256 delta) {
+        Position word = Position.wrap(Instrument.unwrap(option));
+        if (word.kind() != KIND_OPTION) revert JointScenarioEngine_UnknownKind(word);
+        Snapshot snapshot = ORACLE.snapshot(word.id());
+        if (snapshot.spot() == 0) revert JointScenarioEngine_PriceNeverAccepted(word.id());
+        uint256[] memory keys = new uint256[](1);
+        keys[0] = uint256(word.id()) << 32 | word.expiry();
+        VolatilitySlice slice = VolatilitySlice.wrap(_options().market(keys)[0]);
+        uint256 strike = word.strike() * 1e10;
+        if (slice.isFixed()) {
+            (price,) = Black76.price(slice.settlementPrice(), strike, 0, word.isPut());
+            return (price, 0);
+        }
+        Term memory term = _term(snapshot, word.id(), word.expiry(), slice);
+        uint256 factor = OptionPricing.factor(term);
+        (, int256 logKappa) = OptionPricing.moneyness(term, word.strike());
+        uint256 deviation = OptionPricing.deviation(term, logKappa);
+        deviation = OptionPricing.damped(deviation, term.open, 1 << 64, factor);
+        (price, delta) =
+            Black76.price(term.forward * PRICE_UNIT * factor >> 64, strike, deviation, word.isPut());
+        delta = delta * int256(term.open * slice.forwardRatio() / RATIO) >> 64;
+    }
+
     // ---- Reading the account ----
 
     /// @dev Values every word and sums exposures by underlying.
@@ -131,9 +175,10 @@ contract JointScenarioEngine is IRiskEngine, RiskParameters {
             uint256 kind = word.kind();
             if (kind == KIND_PERP) _addPerp(book, word);
             else if (kind == KIND_COLLATERAL) _addCollateral(book, word);
-            else if (kind == KIND_OPTION) revert JointScenarioEngine_OptionUnsupported(word);
+            else if (kind == KIND_OPTION) _addOption(book, word);
             else revert JointScenarioEngine_UnknownKind(word);
         }
+        if (book.expiries != 0) _quoteOptions(book);
     }
 
     function _addPerp(Book memory book, Position word) private view {
@@ -169,6 +214,19 @@ contract JointScenarioEngine is IRiskEngine, RiskParameters {
         }
     }
 
+    /// @dev Options wait, sorted by expiry and strike, until all are known.
+    function _addOption(Book memory book, Position word) private view {
+        Exposure exposure = _exposure(book, word.id());
+        Expiry expiry = exposure.expiries();
+        while (!expiry.isEnd() && expiry.date() != word.expiry()) expiry = expiry.next();
+        if (expiry.isEnd()) {
+            expiry = OptionBook.makeExpiry(exposure.expiries(), word.expiry());
+            exposure.setExpiries(expiry);
+            ++book.expiries;
+        }
+        expiry.add(word.strike(), word.optionSize(), word.isPut());
+    }
+
     /// @dev The account's exposure to an underlying; the first position in it reads price and parameters.
     function _exposure(Book memory book, uint16 underlying) private view returns (Exposure exposure) {
         for (exposure = book.exposures; !exposure.isEnd(); exposure = exposure.next()) {
@@ -194,10 +252,192 @@ contract JointScenarioEngine is IRiskEngine, RiskParameters {
         book.exposures = exposure;
     }
 
+    // ---- Options ----
+
+    /// @dev Values the options at the slices of their expiries, all read in one call.
+    function _quoteOptions(Book memory book) private view {
+        uint256[] memory keys = new uint256[](book.expiries);
+        uint256 count;
+        for (Exposure e = book.exposures; !e.isEnd(); e = e.next()) {
+            for (Expiry expiry = e.expiries(); !expiry.isEnd(); expiry = expiry.next()) {
+                keys[count++] = e.underlying() << 32 | expiry.date();
+            }
+        }
+        uint256[] memory words = _options().market(keys);
+        book.table = OptionKernel.load(NORMAL_TABLE);
+        int256 worth;
+        count = 0;
+        for (Exposure e = book.exposures; !e.isEnd(); e = e.next()) {
+            for (Expiry expiry = e.expiries(); !expiry.isEnd(); expiry = expiry.next()) {
+                worth += _quoteExpiry(book, e, expiry, VolatilitySlice.wrap(words[count++]));
+            }
+        }
+        book.value += Wad.divFloor(worth, int256(WAD));
+    }
+
+    /// @dev Worth of an expiry's options, 1e-36 of cash; their exposure, deltas and add-ons are added.
+    function _quoteExpiry(Book memory book, Exposure e, Expiry expiry, VolatilitySlice slice)
+        private
+        view
+        returns (int256)
+    {
+        if (slice.isFixed()) return OptionPricing.payoffs(expiry, slice.settlementPrice());
+        Term memory term = _term(e.snapshot(), e.underlying(), expiry.date(), slice);
+        if (term.time != 0 && slice.overdue(block.timestamp) != 0) book.stale = true;
+        ExpiryTotals memory totals = OptionPricing.quote(expiry, term, book.table);
+        unchecked {
+            uint256 spot = FixedPointMathLib.max(e.snapshot().spot() / PRICE_UNIT, 1);
+            int256 delta = totals.delta * int256(term.forward * term.open >> 64);
+            e.add(
+                Wad.divFloor(totals.parity, int256(PRICE_COUNT)),
+                Wad.divCeil(totals.parity, int256(PRICE_COUNT)),
+                delta / int256(spot << 40)
+            );
+            uint256 roll = _divUp(FixedPointMathLib.abs(delta), PRICE_COUNT << 40) * _rollRate(e, term.time);
+            uint256 short = _divUp(totals.short * spot, PRICE_COUNT);
+            roll = _divUp(roll, BPS);
+            book.addOnMaintenance += roll + short * e.risk().shortOptionMaintenance();
+            book.addOnInitial += roll + short * e.risk().shortOptionInitial();
+        }
+        return totals.worth;
+    }
+
+    /// @dev The charge on an expiry's delta, 1e-8, rounded up.
+    function _rollRate(Exposure e, uint256 time) private pure returns (uint256) {
+        unchecked {
+            uint256 rate = _divUp(e.risk().rollRate() * BPS * time, 365 days);
+            return FixedPointMathLib.max(rate, e.risk().rollFloor() * BPS);
+        }
+    }
+
+    function _term(Snapshot snapshot, uint256 underlying, uint256 date, VolatilitySlice slice)
+        private
+        view
+        returns (Term memory)
+    {
+        if (!slice.isKnown()) {
+            revert JointScenarioEngine_SliceNeverPublished(uint16(underlying), uint32(date));
+        }
+        uint256 elapsed;
+        uint256 mean;
+        if (block.timestamp + OptionPricing.WINDOW > date) {
+            (elapsed, mean) = _options().settlementMean(uint16(underlying), uint32(date));
+        }
+        return OptionPricing.term(snapshot, slice, date, block.timestamp, elapsed, mean);
+    }
+
+    function _options() private view returns (IOptionOracle) {
+        return IOptionOracle(address(ORACLE));
+    }
+
     // ---- Requirements ----
 
-    /// @dev IM and MM. Losses are in 1e-8 of WAD, those with broken correlation in quarters of that.
+    /// @dev IM and MM.
     function _requireAll(Margin memory margin, Book memory book) private view {
+        if (book.expiries == 0) return _requireLinear(margin, book);
+        Grid grid = OptionScenarios.make();
+        uint256 lossMaintenance = _worst(book, grid, false);
+        uint256 lossInitial = lossMaintenance;
+        uint256 addOns;
+        bool other;
+        for (Exposure e = book.exposures; !e.isEnd(); e = e.next()) {
+            addOns += _initialAddOns(e);
+            if (e.rangeMaintenance() != e.rangeInitial()) other = true;
+        }
+        if (other) lossInitial = _worst(book, grid, true);
+        _setMaintenance(margin, book, lossMaintenance);
+        _setInitial(margin, book, lossInitial, addOns);
+    }
+
+    /// @dev The worst joint loss W of a book with options, in 1e-8 quarters of WAD.
+    function _worst(Book memory book, Grid grid, bool initial) private pure returns (uint256 worst) {
+        int256[23] memory losses;
+        uint256 broken;
+        unchecked {
+            for (Exposure e = book.exposures; !e.isEnd(); e = e.next()) {
+                uint256 range = initial ? e.rangeInitial() : e.rangeMaintenance();
+                (int256 value, uint256 terms) = _scanOptions(book, e, grid, range);
+                broken += _ownWorst(e, grid, range, value, losses);
+                worst += terms;
+            }
+            worst = FixedPointMathLib.max(worst, broken);
+            for (uint256 column; column < Scenarios.COLUMNS; ++column) {
+                worst = FixedPointMathLib.max(worst, _greater(losses[column], 0));
+            }
+        }
+    }
+
+    /// @dev Prices the options of an underlying in every scenario. Their value, and the losses by which vol shocks of its
+    /// expiries do not offset each other.
+    function _scanOptions(Book memory book, Exposure e, Grid grid, uint256 range)
+        private
+        pure
+        returns (int256 value, uint256 terms)
+    {
+        Expiry expiry = e.expiries();
+        if (expiry.isEnd()) return (0, 0);
+        grid.fill(range, 0, OptionScenarios.NODES);
+        unchecked {
+            for (; !expiry.isEnd(); expiry = expiry.next()) {
+                int256 still = grid.scan(expiry, book.table, 0, OptionScenarios.NODES);
+                value += expiry.value();
+                uint256 loss = _greater(expiry.value() - still, 0);
+                terms += _divUp(_divUp(loss, uint256(OPTION_UNIT)) * Scenarios.TERM_RATE, BPS);
+            }
+        }
+    }
+
+    /// @dev Adds an underlying's loss to every column, and says its own worst with correlation broken: the worst among
+    /// moves of up to κ of the range, or κ of the worst of all.
+    function _ownWorst(Exposure e, Grid grid, uint256 range, int256 value, int256[23] memory losses)
+        private
+        pure
+        returns (uint256)
+    {
+        int256 near;
+        int256 any;
+        uint256 kappa = e.risk().kappaQuarters();
+        unchecked {
+            for (uint256 column; column < Scenarios.COLUMNS; ++column) {
+                int256 loss = _columnLoss(e, grid, range, value, column);
+                losses[column] += loss;
+                any = FixedPointMathLib.max(any, loss);
+                if (column < Scenarios.CORE_COLUMNS) {
+                    if (FixedPointMathLib.abs(Scenarios.quarters(column)) <= kappa) {
+                        near = FixedPointMathLib.max(near, loss);
+                    }
+                }
+            }
+            return FixedPointMathLib.max(uint256(near), _divUp(kappa * uint256(any), 4));
+        }
+    }
+
+    /// @dev Loss of one underlying in a column, weighted if it is a tail, in 1e-8 quarters of WAD, rounded up. `value` is
+    /// that of its options before.
+    function _columnLoss(Exposure e, Grid grid, uint256 range, int256 value, uint256 column)
+        private
+        pure
+        returns (int256 loss)
+    {
+        unchecked {
+            if (!e.expiries().isEnd()) {
+                loss = Wad.divCeil(value - grid.sumAt(OptionScenarios.nodeOf(column)), OPTION_UNIT);
+            }
+            if (column < Scenarios.CORE_COLUMNS) {
+                (int256 down, int256 up) = _ends(e, range);
+                int256 quarters = Scenarios.quarters(column);
+                return loss + (quarters < 0 ? -quarters * down : quarters * up);
+            }
+            (uint256 size, bool isDown) = Scenarios.tail(column - Scenarios.CORE_COLUMNS);
+            uint256 move = Scenarios.weightedMove(size, range);
+            (int256 downTail, int256 upTail) = _ends(e, move);
+            return Wad.divCeil(loss * int256(move), int256(size)) + 4 * (isDown ? downTail : upTail);
+        }
+    }
+
+    /// @dev IM and MM of a book without options. Losses are in 1e-8 of WAD, those with broken correlation in quarters of
+    /// that.
+    function _requireLinear(Margin memory margin, Book memory book) private view {
         int256 downMaintenance;
         int256 upMaintenance;
         uint256 brokenMaintenance;
@@ -228,9 +468,16 @@ contract JointScenarioEngine is IRiskEngine, RiskParameters {
                 lossInitial = FixedPointMathLib.max(lossInitial, _worstTail(book, true));
             }
             _setMaintenance(margin, book, lossMaintenance);
-            addOns += _divUp(lossInitial, LOSS_UNIT) + _divUp(book.addOnInitial, BPS);
+            _setInitial(margin, book, lossInitial, addOns);
         }
-        // The ranges for IM and MM differ, so a hedge may cancel better under the wider ones.
+    }
+
+    /// @dev IM = loss + add-ons, at least MM: the ranges for IM and MM differ, so a hedge may cancel better under the wider
+    /// ones.
+    function _setInitial(Margin memory margin, Book memory book, uint256 loss, uint256 addOns) private pure {
+        unchecked {
+            addOns += _divUp(loss, LOSS_UNIT) + _divUp(book.addOnInitial, BPS);
+        }
         margin.initial = FixedPointMathLib.max(addOns, margin.maintenance);
     }
 
@@ -303,13 +550,18 @@ contract JointScenarioEngine is IRiskEngine, RiskParameters {
     /// @dev Loss in one named scenario at the ranges of MM, zero for a gain, in 1e-8 quarters of WAD.
     function _lossIn(Book memory book, uint256 column) private pure returns (uint256) {
         if (column >= Scenarios.COLUMNS) revert JointScenarioEngine_UnknownScenario(column);
-        if (column >= Scenarios.CORE_COLUMNS) return _tailLoss(book, column - Scenarios.CORE_COLUMNS, false);
-        int256 quarters = Scenarios.quarters(column);
+        Grid grid = OptionScenarios.make();
+        uint256 node = OptionScenarios.nodeOf(column);
         int256 loss;
         unchecked {
             for (Exposure e = book.exposures; !e.isEnd(); e = e.next()) {
-                (int256 down, int256 up) = _ends(e, e.rangeMaintenance());
-                loss += quarters < 0 ? -quarters * down : quarters * up;
+                int256 value;
+                grid.fill(e.rangeMaintenance(), node, node + 1);
+                for (Expiry expiry = e.expiries(); !expiry.isEnd(); expiry = expiry.next()) {
+                    grid.scan(expiry, book.table, node, node + 1);
+                    value += expiry.value();
+                }
+                loss += _columnLoss(e, grid, e.rangeMaintenance(), value, column);
             }
         }
         return _greater(loss, 0);

@@ -76,6 +76,26 @@ library RiskWords {
         return uint16(UnderlyingWord.unwrap(self) >> 24);
     }
 
+    /// @notice Add-on on spot for each net short option in MM, 1e-4.
+    function shortOptionMaintenance(UnderlyingWord self) internal pure returns (uint256) {
+        return uint16(UnderlyingWord.unwrap(self) >> 40);
+    }
+
+    /// @notice The same in IM, 1e-4.
+    function shortOptionInitial(UnderlyingWord self) internal pure returns (uint256) {
+        return uint16(UnderlyingWord.unwrap(self) >> 56);
+    }
+
+    /// @notice Add-on a year of time to expiry on an expiry's delta, 1e-4.
+    function rollRate(UnderlyingWord self) internal pure returns (uint256) {
+        return uint16(UnderlyingWord.unwrap(self) >> 72);
+    }
+
+    /// @notice Least such add-on, 1e-4.
+    function rollFloor(UnderlyingWord self) internal pure returns (uint256) {
+        return uint16(UnderlyingWord.unwrap(self) >> 88);
+    }
+
     /// @notice Greatest scan range after every multiplier, 1e-4.
     function rangeCap(UnderlyingWord self) internal pure returns (uint256) {
         return uint16(UnderlyingWord.unwrap(self) >> 104);

@@ -10,6 +10,9 @@ library Scenarios {
     uint256 internal constant CORE_COLUMNS = 18;
     uint256 internal constant TAILS = 5;
 
+    /// @dev κ_v: the part of an expiry's worst vol shock that no other expiry offsets, 1e-4.
+    uint256 internal constant TERM_RATE = 4000;
+
     /// @dev Greatest scan range at which θ·R is within the smallest tail move, 33 %.
     uint256 internal constant WIDEST_WITHOUT_TAILS = 36_666_666;
 

@@ -54,6 +54,8 @@ class RiskWorld:
         self.engine = self.evm.deploy("JointScenarioEngine", self.manager, self.board, self.board)
         self.parameters = parameters
         self.prices: dict[int, Snapshot] = {}
+        self.slices: dict[tuple[int, int], int] = {}
+        self.means: dict[tuple[int, int], tuple[int, int]] = {}
         for underlying, risk in parameters.underlyings.items():
             self.engine.setUnderlying(underlying, risk.as_tuple())
         for asset, risk in parameters.assets.items():
@@ -70,6 +72,22 @@ class RiskWorld:
 
     def snapshot(self, underlying: int) -> Snapshot:
         return self.prices.get(underlying, Snapshot())
+
+    def publish(self, underlying: int, expiry: int, word: int) -> None:
+        """Set the volatility slice of an expiry."""
+        self.slices[underlying, expiry] = word
+        self.board.setSlice(underlying, expiry, word)
+
+    def settling(self, underlying: int, expiry: int, elapsed: int, mean: int) -> None:
+        """Set what is known of a settlement mean."""
+        self.means[underlying, expiry] = (elapsed, mean)
+        self.board.setSettlementMean(underlying, expiry, elapsed, mean)
+
+    def slice(self, underlying: int, expiry: int) -> int:
+        return self.slices.get((underlying, expiry), 0)
+
+    def settlement_mean(self, underlying: int, expiry: int) -> tuple[int, int]:
+        return self.means.get((underlying, expiry), (0, 0))
 
     def assess(self, cash: int, words: list[int], mode: int = 0) -> Margin:
         return Margin(*self.engine.assess(cash, mode, words))

@@ -419,9 +419,10 @@ def refused_alike(world: RiskWorld, words: list[int], name: str, *values: int) -
     assert (refusal.value.name, refusal.value.values) == (name, values)
 
 
-def test_an_option_is_unsupported(world: RiskWorld) -> None:
+def test_an_option_whose_volatility_was_never_published(world: RiskWorld) -> None:
     word = Option(ETH, world.now + 86_400, 2000 * WAD, False, WAD).encode()
-    refused_alike(world, [word], "JointScenarioEngine_OptionUnsupported", word)
+    expiry = world.now + 86_400
+    refused_alike(world, [word], "JointScenarioEngine_SliceNeverPublished", ETH, expiry)
 
 
 @pytest.mark.parametrize("word", [0, 4 << 248, 255 << 248])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from functools import cache
 from math import erfc, exp, log, sqrt
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -95,9 +96,7 @@ def test_kernel_and_mirror_agree(
     expected = [amount * kernel.value_at(x, f, s, log_kappa, kappa) for x, f in nodes]
     assert list(values) == expected
     for x, f in nodes:
-        found = probe().price(
-            x << kernel.LOG_SHIFT, f, s, log_kappa << kernel.LOG_SHIFT, kappa
-        )
+        found = probe().price(x << kernel.LOG_SHIFT, f, s, log_kappa << kernel.LOG_SHIFT, kappa)
         assert tuple(found)[:2] == kernel.price(s, log_kappa, kappa, x, f)
 
 
@@ -213,23 +212,20 @@ SCHOLES = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("spot", "strike_", "time", "rate", "carry", "vol", "put", "value"), SCHOLES
-)
-def test_published_prices(
-    spot: str, strike_: str, time: str, rate: str, carry: str, vol: str, put: bool, value: str
-) -> None:
-    years = Decimal(time)
-    forward = int(Decimal(spot) * (Decimal(carry) * years).exp() * WAD)
-    strike_wad, vol_wad = int(Decimal(strike_) * WAD), int(Decimal(vol) * WAD)
-    discount = (-Decimal(rate) * years).exp()
+@pytest.mark.parametrize("example", SCHOLES)
+def test_published_prices(example: tuple[Any, ...]) -> None:
+    spot, strike_, years, rate, carry, vol = map(Decimal, example[:6])
+    put, value = example[6], Decimal(example[7])
+    forward = int(spot * (carry * years).exp() * WAD)
+    strike_wad, vol_wad = int(strike_ * WAD), int(vol * WAD)
+    discount = (-rate * years).exp()
     found = probe().greeks(forward, strike_wad, vol_wad, int(years * WAD), put)
-    assert abs(Decimal(found[0]) / WAD * discount - Decimal(value)) < Decimal("1e-9")
+    assert abs(Decimal(found[0]) / WAD * discount - value) < Decimal("1e-9")
     deviation = black76.sqrt(int(years * WAD) * WAD) * vol_wad // WAD
     log_kappa, kappa = strike(strike_wad / forward)
     table = Decimal(kernel.price(deviation, log_kappa, kappa)[0]) / 2**40 * forward / WAD
     table -= (forward - strike_wad) / Decimal(WAD) if put else 0
-    assert abs(table * discount - Decimal(value)) < Decimal("5e-9") * Decimal(spot)
+    assert abs(table * discount - value) < Decimal("5e-9") * spot
 
 
 @pytest.mark.parametrize(("put", "value"), [(False, "0.59462865973"), (True, "-0.35660076477")])
