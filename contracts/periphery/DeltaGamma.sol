@@ -15,7 +15,7 @@ library DeltaGamma {
 
     /// @dev The 1 % quantile of the normal distribution, and the mean of all below it, 1e-27.
     int256 private constant QUANTILE = -2326347874040841100885606163;
-    int256 private constant TAIL_MEAN = -2665214220345806499408029389;
+    int256 private constant TAIL_MEAN = -2665214220345804813216300809;
 
     /// @dev Cumulants, 1e-27 of powers of the scale.
     struct Cumulants {
