@@ -7,6 +7,7 @@ from typing import Any
 
 from ballast.codec import Snapshot
 from ballast.model.margin import Engine, Margin
+from ballast.oracle.mirror import ScanRange
 from ballast.risk.rule_based import RuleEngine
 from ballast.risk.rules import Rules
 from tests.support import clearing
@@ -28,18 +29,20 @@ ASSETS = {name: (one.underlying, one.decimals) for name, one in JOINT_PARAMETERS
 
 
 @cache
-def artefacts() -> Artefacts:
-    return compile_standard_json(targets=TARGETS)
+def artefacts(targets: tuple[str, ...]) -> Artefacts:
+    return compile_standard_json(targets=targets)
 
 
 class RuleWorld:
     """An engine that the deployer governs, and its mirror. Parameters are set on both."""
 
+    targets = TARGETS
+
     def __init__(self, time: int = GENESIS) -> None:
-        self.evm = Evm(artefacts(), time=time)
+        self.evm = Evm(artefacts(self.targets), time=time)
         self.board = self.evm.deploy("MockPriceBoard")
-        manager = self.evm.deploy("AccessManager", DEPLOYER)
-        self.engine = self.evm.deploy("RuleEngine", manager, self.board, self.board)
+        self.manager = self.evm.deploy("AccessManager", DEPLOYER)
+        self.engine = self.evm.deploy("RuleEngine", self.manager, self.board, self.board)
         self.rules = Rules()
         self.prices: dict[int, Snapshot] = {}
         self.interest: dict[int, int] = {}
@@ -111,6 +114,32 @@ class RuleWorld:
 
     def mirrored(self, cash: int, words: list[int], mode: int = 0) -> Margin:
         return self.mirror.assess(cash, mode, words, self.now)
+
+
+class LensWorld(RuleWorld):
+    """The same board under both engines and the RiskLens."""
+
+    targets = (
+        *TARGETS,
+        "contracts/risk/JointScenarioEngine.sol",
+        "contracts/periphery/RiskLens.sol",
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.joint = self.evm.deploy("JointScenarioEngine", self.manager, self.board, self.board)
+        self.lens = self.evm.deploy("RiskLens", self.board)
+        self.variances: dict[int, int] = {}
+        for underlying, risk in JOINT_PARAMETERS.underlyings.items():
+            self.joint.setUnderlying(underlying, risk.as_tuple())
+        for asset, haircuts in JOINT_PARAMETERS.assets.items():
+            self.joint.setAsset(asset, haircuts.haircut, haircuts.extra_haircut)
+
+    def set_variance(self, underlying: int, fast: int, slow: int) -> None:
+        """Variances of an hour's return, WAD."""
+        self.variances[underlying] = max(fast, slow)
+        word = ScanRange(variance_fast=fast, variance_slow=slow).encode()
+        self.board.setScanRange(underlying, word)
 
 
 class TwoEngineWorld(clearing.ClearingWorld):

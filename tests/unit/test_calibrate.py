@@ -45,9 +45,7 @@ def quotes(known: Slice, days: int, count: int = 15) -> list[VolatilityQuote]:
 
 def fit(rows: list[VolatilityQuote], days: int, **neighbours: Neighbour | None):
     expiry = NOW + days * 86400
-    return calibrate(
-        rows, spot=SPOT, forward=FORWARD, expiry=expiry, time=NOW, **neighbours
-    )
+    return calibrate(rows, spot=SPOT, forward=FORWARD, expiry=expiry, time=NOW, **neighbours)
 
 
 @settings(max_examples=15, deadline=None)

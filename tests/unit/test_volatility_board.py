@@ -262,7 +262,9 @@ def test_every_slice_and_reason_is_that_of_the_mirror(steps):
     for which, seconds, base, offsets in steps:
         world.at(world.now + seconds)
         expiry = expiries[which]
-        rows = [replace(base, b=min(max(0, base.b + x), 2**32 - 1), time=world.now) for x in offsets]
+        rows = [
+            replace(base, b=min(max(0, base.b + x), 2**32 - 1), time=world.now) for x in offsets
+        ]
         board, expected = accept(board, expiry, rows, world.now)
         world.publish(expiry, *rows)
         reasons = [Refusal(log.args.get("reason", 0)) for log in world.evm.logs]
