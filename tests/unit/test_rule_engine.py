@@ -358,12 +358,11 @@ def test_a_stale_price_widens_requirements_up_to_the_whole(world: RuleWorld) -> 
     world.evm.time += 3 * 4 * 3600
     margin = world.assess(0, words)
     assert not margin.fresh
-    assert margin.maintenance == (100 + 300) * WAD, "MM does not widen"
-    assert margin.initial == 2 * (200 + 500) * WAD, "√(1 + 12/4) = 2"
+    assert margin.maintenance == 2 * (100 + 300) * WAD, "√(1 + 12/4) = 2"
+    assert margin.initial == 2 * (200 + 500) * WAD
     world.evm.time += 10**8
     margin = world.assess(0, words)
-    assert margin.maintenance == (100 + 300) * WAD
-    assert margin.initial == 2 * 2000 * WAD
+    assert margin.maintenance == margin.initial == 2 * 2000 * WAD
 
 
 @pytest.mark.parametrize("flag", ["suspect", "wide"])
@@ -440,6 +439,7 @@ def refused_alike(world: RuleWorld, words: list[int], name: str, *values: int) -
         with pytest.raises(Refused) as refusal:
             world.mirrored(0, words, mode)
         assert (refusal.value.name, refusal.value.values) == (name, values)
+
 
 
 @pytest.mark.parametrize("word", [0, 4 << 248, 255 << 248])
