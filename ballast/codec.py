@@ -155,6 +155,21 @@ class Instrument:
         return Kind(self.key >> 248)
 
     @property
+    def expiry(self) -> int:
+        """When an option expires, unix seconds."""
+        return _field(self.key, 200, 32)
+
+    @property
+    def strike(self) -> int:
+        """Strike of an option, WAD of cash."""
+        return _field(self.key, 129, 71) * STRIKE_UNIT
+
+    @property
+    def is_put(self) -> bool:
+        """Whether an option is a put."""
+        return bool(_field(self.key, 128, 1))
+
+    @property
     def id(self) -> int:
         """The underlying of a perpetual or an option, the asset of collateral."""
         return _field(self.key, 232, 16)

@@ -19,8 +19,10 @@ import {MarketState} from "./types/MarketState.sol";
 /// @notice The only contract with user money and the only one that writes accounts. An account is one short vector
 /// of words; every change of it is a transfer between accounts or a token movement, so sums are kept by construction.
 /// @dev Parts, one concern a file: Accounts (the vector), Cash (interest), Registry (assets, engines), Markets
-/// (perpetuals), MarginGate (what a change must satisfy), Custody, Trading, Slicing.
-/// How to stop it: caps of zero stop deposits of an asset and growth of a market; exits have no switch.
+/// (perpetuals), MarginGate (what a change must satisfy), Delegation, Custody, Trading, Slicing; and the extension, which
+/// has the roads that are taken seldom (specification §8.3).
+/// How to stop it: caps of zero stop deposits of an asset and growth of a market, a guardian stops new risk
+/// (specification §7.6); exits have no switch.
 contract Clearinghouse is Slicing {
     /// @notice Where calls go that this contract does not answer itself. Created with it and never changed.
     ClearinghouseExtension public immutable EXTENSION;
@@ -48,7 +50,7 @@ contract Clearinghouse is Slicing {
         Slicing(liquidator, insuranceAccount)
     {
         uint8 decimals = _decimals(cash);
-        EXTENSION = new ClearinghouseExtension(oracle, cash, decimals, insuranceAccount);
+        EXTENSION = new ClearinghouseExtension(oracle, exchange, cash, decimals, insuranceAccount);
         _addAsset(cash, decimals, 0);
         _asset(CASH).cap = type(uint128).max;
         emit AssetCapSet(CASH, type(uint128).max);
@@ -88,6 +90,11 @@ contract Clearinghouse is Slicing {
     /// @inheritdoc IClearinghouseCore
     function isLocked() external view returns (bool) {
         return _isLocked();
+    }
+
+    /// @inheritdoc IClearinghouseCore
+    function isPermitted(AccountId id, address who, uint8 permission) external view returns (bool) {
+        return _isPermitted(id, who, permission);
     }
 
     /// @inheritdoc IClearinghouseCore

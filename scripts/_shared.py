@@ -20,6 +20,7 @@ from ballast.client.errors import ChainError, ContractError
 from ballast.client.orders import OrderError
 from ballast.client.signers import SignerError
 from ballast.codec import CodecError
+from ballast.deploy.govern import GovernError
 from ballast.deploy.run import DeployError
 from ballast.deploy.verification import VerificationError
 from ballast.fields import FieldError
@@ -37,6 +38,7 @@ READABLE = (
     ContractError,
     DeployError,
     FieldError,
+    GovernError,
     KeeperError,
     OrderError,
     PricesError,
@@ -76,11 +78,16 @@ def readable(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class ApeSigner:
-    """A Signer that asks an Ape account."""
+    """A Signer that asks an Ape account.
+
+    Ape asks before each signature, unless the passphrase is in APE_ACCOUNTS_<alias>_PASSPHRASE.
+    """
 
     def __init__(self, account: Any, provider: Any) -> None:
         self._account = account
         self._ecosystem = provider.network.ecosystem
+        if self._passphrase is not None:
+            self.unlock()
 
     @property
     def address(self) -> str:
@@ -104,11 +111,13 @@ class ApeSigner:
 
     def unlock(self) -> None:
         """Sign without asking each time; the passphrase is asked for once, or in the variable."""
+        if hasattr(self._account, "set_autosign") and getattr(self._account, "alias", None):
+            self._account.set_autosign(True, passphrase=self._passphrase)
+
+    @property
+    def _passphrase(self) -> str | None:
         alias = getattr(self._account, "alias", None)
-        if not hasattr(self._account, "set_autosign") or not alias:
-            return
-        passphrase = os.environ.get(f"APE_ACCOUNTS_{alias}_PASSPHRASE")
-        self._account.set_autosign(True, passphrase=passphrase)
+        return os.environ.get(f"APE_ACCOUNTS_{alias}_PASSPHRASE") if alias else None
 
 
 _APE_NAMES = {

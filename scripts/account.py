@@ -32,6 +32,7 @@ from ballast.client.orders import (
     split_nonce,
 )
 from ballast.codec import AccountId, Instrument
+from ballast.permissions import Permission
 from ballast.units import BPS, UnitsError, from_wad, to_units, to_wad
 from scripts._shared import (
     ApeSigner,
@@ -42,6 +43,9 @@ from scripts._shared import (
     say,
 )
 from scripts._show import show_account
+
+GRANTS = [one.name.lower() for one in Permission if one.name and one is not Permission.ALL]
+PERMIT_SECONDS = 600
 
 index_option = click.option(
     "--index", type=click.IntRange(0), default=0, help="Index of your account (0 is the default)."
@@ -70,6 +74,7 @@ def connected(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.argument("amount")
 @click.option("--to", help="Account to credit; by default your own.")
 @click.option("--mint", is_flag=True, help="Mint the tokens first (test tokens only).")
+@click.option("--permit", is_flag=True, help="Sign the allowance (EIP-2612): one transaction.")
 @index_option
 @connected
 def deposit(
@@ -81,6 +86,7 @@ def deposit(
     amount: str,
     to: str | None,
     mint: bool,
+    permit: bool,
     index: int,
 ) -> None:
     """Deposit AMOUNT of ASSET; approves the token where needed."""
@@ -92,7 +98,12 @@ def deposit(
         if not entry.test:
             raise click.UsageError(f"{asset} is no test token: it cannot be minted")
         client.chain.send(signer, Call("TestToken", entry.token, "mint", (signer.address, units)))
-    receipt = client.clearinghouse.deposit(signer, target, entry, units)
+    house = client.clearinghouse
+    if permit:
+        deadline = client.chain.time + PERMIT_SECONDS
+        receipt = house.deposit_with_permit(signer, target, entry, units, deadline)
+    else:
+        receipt = house.deposit(signer, target, entry, units)
     _done(receipt, f"deposited {amount} {asset} into {target}")
 
 
@@ -160,6 +171,54 @@ def status(provider: Any, deployments: Path, *, who: str, history: bool) -> None
     client = open_client(provider, deployments)
     entries = read_entries(client.chain, client.book) if history else None
     console.print(show_account(client, AccountId.parse(who), entries))
+
+
+# ---- Delegates --------------------------------------------------------------------------------
+
+
+@cli.command(cls=ConnectedProviderCommand)
+@click.argument("who")
+@click.argument("permissions", nargs=-1, required=True, type=click.Choice(GRANTS))
+@click.option("--expires", default="30d", help="How long it holds: 1h, 7d.")
+@index_option
+@connected
+def delegate(
+    account: Any,
+    provider: Any,
+    deployments: Path,
+    *,
+    who: str,
+    permissions: Sequence[str],
+    expires: str,
+    index: int,
+) -> None:
+    """Let the address WHO act for your account, instead of what it could do before.
+
+    trade: sign and cancel orders. deposit: add new assets. transfer: move to your other accounts.
+    withdraw: pay out to your own address. manage: select the risk engine.
+    """
+    client, signer = open_client(provider, deployments), ApeSigner(account, provider)
+    source = AccountId.make(signer.address, index)
+    granted = Permission(sum(Permission[name.upper()] for name in set(permissions)))
+    expiry = client.chain.time + parse_duration(expires)
+    receipt = client.clearinghouse.set_delegate(signer, source, who, granted, expiry)
+    _done(receipt, f"{who} may {', '.join(sorted(set(permissions)))} for {source} for {expires}")
+
+
+@cli.command(cls=ConnectedProviderCommand)
+@click.argument("who")
+@index_option
+@connected
+def revoke(account: Any, provider: Any, deployments: Path, *, who: str, index: int) -> None:
+    """Take all permissions for your account from the address WHO."""
+    client, signer = open_client(provider, deployments), ApeSigner(account, provider)
+    source = AccountId.make(signer.address, index)
+    held, _ = client.clearinghouse.delegate_of(source, who)
+    if not held:
+        say(f"{who} has no permissions for {source}; nothing was sent")
+        return
+    receipt = client.clearinghouse.set_delegate(signer, source, who, Permission.NONE, 0)
+    _done(receipt, f"{who} may do nothing for {source} any more")
 
 
 # ---- Orders -----------------------------------------------------------------------------------

@@ -14,6 +14,10 @@ from ballast.client.signers import PASSPHRASE_VARIABLE, KeySigner, Signer
 from ballast.oracle.prices import PriceRow, Quoting, make_report, read_prices, schedule
 from ballast.oracle.reports import Domain, SignedReport
 from ballast.oracle.transport import shorten, write_reports
+from ballast.volatility.expiries import ExpiryRule, wanted
+from ballast.volatility.reports import SignedVolatility, VolatilityDomain, VolatilityReport
+from ballast.volatility.surface import model_slice, read_quotes
+from ballast.volatility.transport import write_volatility
 from scripts._shared import ApeSigner, deployments_option, readable, say
 
 
@@ -44,6 +48,19 @@ from scripts._shared import ApeSigner, deployments_option, readable, say
     type=click.IntRange(-1000, 1000),
     help="How far the perpetual trades over the index, 1e-4; unsaid by default.",
 )
+@click.option(
+    "--quotes",
+    nargs=2,
+    type=(str, click.Path(dir_okay=False, path_type=Path)),
+    multiple=True,
+    help="Fit slices of an underlying to a file: expiry,strike,volatility,forward,spot.",
+)
+@click.option(
+    "--model",
+    multiple=True,
+    metavar="NAME",
+    help="Publish slices of a synthetic surface for an underlying: for devnets only.",
+)
 @click.option("--once", is_flag=True, help="Publish the last row and stop.")
 @click.option(
     "--keyfile",
@@ -64,10 +81,12 @@ def cli(
     speed: float,
     spread: int,
     impact_premium: int | None,
+    quotes: tuple[tuple[str, Path], ...],
+    model: tuple[str, ...],
     once: bool,
     keyfile: Path | None,
 ) -> None:
-    """Sign prices of a CSV file as one publisher of the quorum.
+    """Sign prices of a CSV file, and volatility slices, as one publisher of the quorums.
 
     Reports are dated when they are signed. Each tick is one JSON file in the folder, written in
     one step; a keeper that sees the folder collects the newest of every publisher.
@@ -76,12 +95,11 @@ def cli(
     rows = read_prices(csv_file, book.underlyings)
     signer = _signer(account, provider, keyfile)
     publisher = Publisher(signer, book, out, Quoting(spread, impact_premium))
-    if once:
-        publisher.publish(rows[-1])
-        return
-    for row, wait in schedule(rows, interval, speed):
+    surfaces = Surfaces(signer, book, out, dict(quotes), model)
+    for row, wait in [(rows[-1], 0.0)] if once else schedule(rows, interval, speed):
         time.sleep(wait)
         publisher.publish(row)
+        surfaces.publish()
 
 
 class Publisher:
@@ -106,6 +124,43 @@ class Publisher:
         report = make_report(underlying, price, now, self._quoting)
         signature = shorten(self._signer.sign_typed(report.message(self._domain)))
         return SignedReport(report, self._signer.address, signature)
+
+
+class Surfaces:
+    """Signs slices of quotes files or of the model, and writes them beside the prices."""
+
+    def __init__(
+        self,
+        signer: Signer,
+        book: AddressBook,
+        out: Path,
+        quotes: dict[str, Path],
+        model: tuple[str, ...],
+    ) -> None:
+        self._signer = signer
+        self._out = out
+        self._quotes = {book.underlying(name).id: path for name, path in quotes.items()}
+        self._model = [book.underlying(name).id for name in model]
+        if quotes or model:
+            self._domain = VolatilityDomain(book.chain_id, book.address("VolatilityQuorum"))
+
+    def publish(self) -> None:
+        now = int(time.time())
+        found = {one: read_quotes(path, now) for one, path in self._quotes.items()}
+        for one in self._model:
+            found[one] = {expiry: model_slice(expiry, now) for expiry in wanted(ExpiryRule(), now)}
+        reports = [
+            self._sign(VolatilityReport(underlying, expiry, one))
+            for underlying, surface in found.items()
+            for expiry, one in surface.items()
+        ]
+        if reports:
+            path = write_volatility(self._out, self._domain, reports)
+            say(f"{path.name}: {len(reports)} slices")
+
+    def _sign(self, report: VolatilityReport) -> SignedVolatility:
+        signature = shorten(self._signer.sign_typed(report.message(self._domain)))
+        return SignedVolatility(report, self._signer.address, signature)
 
 
 def _signer(account: Any, provider: Any, keyfile: Path | None) -> Signer:

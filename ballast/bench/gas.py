@@ -8,8 +8,12 @@ from dataclasses import dataclass
 from ballast.bench.profile import execution_gas, profile
 from ballast.bench.stage import Stage, account_of
 from ballast.client.chain import Receipt
+from ballast.client.signers import KeySigner
+from ballast.codec import Instrument
 from ballast.units import WAD
 
+ETH = 1
+DAY, EIGHT = 86_400, 8 * 3600
 ETH_START, ETH_FALLEN, BTC_START = 2500, 2240, 100_000
 
 
@@ -53,6 +57,24 @@ ROWS = (
         "1,143,612 / 1,635,206",
         "unflagged account of one perpetual; the liquidator holds cash only; full assessment",
     ),
+    Row(
+        "option_open_1x1",
+        280_000,
+        "1,254,851 / 2,644,852",
+        "both accounts hold a perpetual; new lanes; others hold the series; prices and slice fresh",
+    ),
+    Row(
+        "liquidate_perp_10_options",
+        590_000,
+        "4,014,534 / 4,887,474",
+        "a perpetual and 10 series of 2 expiries, unflagged; the liquidator holds cash only",
+    ),
+    Row(
+        "liquidate_10_used",
+        410_000,
+        "4,014,534 / 4,887,474",
+        "the same once more, by a liquidator that held 11 positions before and holds none now",
+    ),
 )
 
 
@@ -86,6 +108,7 @@ def _roads(stage: Stage) -> Iterator[Road]:
     yield from _deposits(stage)
     yield from _trades(stage)
     yield from _assessments(stage)
+    yield from _options(stage)
 
 
 def _transaction(stage: Stage, key: str, receipt: Receipt) -> Road:
@@ -130,3 +153,52 @@ def _assessments(stage: Stage) -> Iterator[Road]:
     stage.refresh({"ETH": ETH_FALLEN})
     call = stage.client.liquidate(liquidator, account_of(taker), account_of(liquidator))
     yield _transaction(stage, "liquidate_perp", call)
+
+
+def _options(stage: Stage) -> Iterator[Road]:
+    stage.refresh({"ETH": ETH_START, "BTC": BTC_START})
+    first = (stage.client.chain.time // DAY + 7) * DAY + EIGHT
+    expiries = first, first + 7 * DAY
+    for expiry in expiries:
+        stage.list_expiry("ETH", expiry)
+    taker, maker, holder = (stage.person(f"option {name}") for name in ("taker", "maker", "holder"))
+    cash = (20_000, 1_000_000, 12_000)
+    for sequence, signer in enumerate((taker, maker, holder), 101):
+        stage.deposit(signer, "USDC", cash[sequence - 101])
+        stage.trade(signer, stage.deployer, "ETH-PERP", WAD, sequence)
+    at_the_money = Instrument.option(ETH, first, ETH_START * WAD, False)
+    stage.trade_option(stage.deployer, stage.person("holder"), at_the_money, WAD, 10)
+    opened = stage.trade_option(taker, maker, at_the_money, WAD, 10)
+    yield _transaction(stage, "option_open_1x1", opened)
+
+    series = [
+        Instrument.option(ETH, expiries[i % 2], (ETH_START - 200 + 50 * i) * WAD, i % 3 == 0)
+        for i in range(10)
+    ]
+    stage.trade(holder, maker, "ETH-PERP", 9 * WAD, 104)
+    clean, used = stage.person("clean liquidator"), stage.person("used liquidator")
+    for signer in (clean, used):
+        stage.deposit(signer, "USDC", 1_000_000)
+    for index, one in enumerate(series):
+        stage.trade_option(holder, maker, one, WAD if index % 3 else -WAD, 20 + index)
+        stage.trade_option(used, maker, one, WAD, 40 + index)
+    stage.trade(used, maker, "ETH-PERP", WAD, 105)
+    stage.trade(used, maker, "ETH-PERP", -WAD, 106)
+    for index, one in enumerate(series):
+        stage.trade_option(used, maker, one, -WAD, 60 + index)
+    for key, liquidator in (("liquidate_perp_10_options", clean), ("liquidate_10_used", used)):
+        _sink(stage, holder)
+        for expiry in expiries:
+            stage.publish("ETH", expiry)
+        call = stage.client.liquidate(liquidator, account_of(holder), account_of(liquidator))
+        yield _transaction(stage, key, call)
+
+
+def _sink(stage: Stage, holder: KeySigner) -> None:
+    """Let ether fall until the account can be liquidated."""
+    price = stage.client.oracle.snapshot(ETH).price // WAD
+    margin = stage.client.clearinghouse.margin(account_of(holder))
+    while margin.equity >= margin.maintenance:
+        price -= 15
+        stage.refresh({"ETH": price})
+        margin = stage.client.clearinghouse.margin(account_of(holder))

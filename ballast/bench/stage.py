@@ -24,13 +24,19 @@ from ballast.deploy.run import Runner
 from ballast.deploy.web3_executor import Web3Executor
 from ballast.devnet.anvil import Anvil, dev_account
 from ballast.oracle.reports import Domain, Report, pack_update, sign
+from ballast.oracle.volatility import Slice
 from ballast.units import BPS, WAD
+from ballast.volatility.reports import VolatilityDomain, VolatilityReport
+from ballast.volatility.reports import pack_update as pack_slices
+from ballast.volatility.reports import sign as sign_volatility
 
 GENESIS = 1_760_000_000
 BLOCK_SECONDS = 12
 PUBLISHERS = (5, 6, 7)
 ETHER = 10**18
 FOREVER = 2**40
+STRIKE_TICK = 50 * 10**8  # 50 of cash
+SMILE = Slice(a=500_000, b=6_000_000, rho=-200_000, mu=10_000, s=500_000)  # about 55 %
 IMPACT_BPS = 5  # the perpetual trades this far above its index: funding is not zero
 
 
@@ -123,6 +129,36 @@ class Stage:
         )
         return pack_update(sign(report, domain, dev_account(one).key) for one in PUBLISHERS)
 
+    # ---- Options ----
+
+    def list_expiry(self, name: str, expiry: int) -> None:
+        """Allow an expiry, and publish its volatility."""
+        entry = self.client.book.underlying(name)
+        self._send("OracleAdapter", "allowExpiry", entry.id, expiry, STRIKE_TICK)
+        self.publish(name, expiry)
+
+    def publish(self, name: str, expiry: int) -> None:
+        """The publishers agree on the volatility of an expiry."""
+        entry = self.client.book.underlying(name)
+        quorum = self.client.book.address("VolatilityQuorum")
+        domain = VolatilityDomain(self.client.book.chain_id, quorum)
+        seen = replace(SMILE, time=self.client.chain.time)
+        report = VolatilityReport(entry.id, expiry, seen)
+        signed = [sign_volatility(report, domain, dev_account(one).key) for one in PUBLISHERS]
+        self._send("OracleAdapter", "refreshVolatility", [(entry.id, expiry, pack_slices(signed))])
+
+    def fair_price(self, series: Instrument) -> int:
+        """What the engine that bounds fills says of an option, WAD."""
+        address = self.client.book.address("JointScenarioEngine")
+        answer = self.client.chain.view(
+            Call("JointScenarioEngine", address, "fairPrice", (series.key,))
+        )
+        return int(answer[0])
+
+    def _send(self, contract: str, function: str, *args: object) -> Receipt:
+        call = Call(contract, self.client.book.address(contract), function, args)
+        return self.client.chain.send(self.deployer, call)
+
     # ---- Trades ----
 
     def trade(
@@ -131,21 +167,39 @@ class Stage:
         """One taker's order against one maker's, at mark."""
         instrument = self.client.book.instrument(market)
         mark = self.client.oracle.snapshot(instrument.id).mark
+        return self._fill(taker, maker, instrument, size, mark, make_nonce(1, sequence))
+
+    def trade_option(
+        self, taker: KeySigner, maker: KeySigner, series: Instrument, size: int, lane: int
+    ) -> Receipt:
+        """The same at the fair price, in the first orders of a lane."""
+        price = self.fair_price(series)
+        return self._fill(taker, maker, series, size, price, make_nonce(lane, 1))
+
+    def _fill(
+        self,
+        taker: KeySigner,
+        maker: KeySigner,
+        instrument: Instrument,
+        size: int,
+        price: int,
+        nonce: int,
+    ) -> Receipt:
         orders = [
-            self._order(one, instrument, signed, mark, sequence)
+            self._order(one, instrument, signed, price, nonce)
             for one, signed in ((taker, size), (maker, -size))
         ]
         return self.client.exchange.settle(self.deployer, orders[0], orders[1:], [abs(size)])
 
     def _order(
-        self, signer: KeySigner, instrument: Instrument, size: int, price: int, sequence: int
+        self, signer: KeySigner, instrument: Instrument, size: int, price: int, nonce: int
     ) -> SignedOrder:
         order = Order(
             account_of(signer),
             instrument,
             size,
             price,
-            make_nonce(1, sequence),
+            nonce,
             FOREVER,
             WAD // 100,
         )

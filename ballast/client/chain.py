@@ -146,6 +146,15 @@ class Chain:
         contract = self.contract(call.contract, call.address)
         return contract.get_function_by_name(call.function)(*call.args)
 
+    def calldata(self, call: Call) -> bytes:
+        """What a transaction with this call carries."""
+        return bytes.fromhex(self._function(call)._encode_transaction_data().removeprefix("0x"))
+
+    def decode(self, contract: str, address: str, data: bytes) -> tuple[str, dict[str, Any]]:
+        """The function that calldata names, and its arguments by name."""
+        function, args = self.contract(contract, address).decode_function_input(cast(Any, data))
+        return str(function.fn_name), dict(args)
+
     # ---- Transactions ----
 
     def send(self, signer: Signer, call: Call) -> Receipt:

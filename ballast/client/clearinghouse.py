@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+
+from eth_account.messages import encode_typed_data
 
 from ballast.client.book import AddressBook, AssetEntry
 from ballast.client.chain import Call, Chain, Receipt
 from ballast.client.errors import ContractError
+from ballast.client.oracle import PriceUpdate
 from ballast.client.signers import Signer
-from ballast.codec import AccountId, Position, decode_positions
+from ballast.codec import AccountId, Instrument, Position, decode_positions
+from ballast.permissions import Permission
 
 ASSESS_ALL = 0
+PERMIT = [
+    {"name": "owner", "type": "address"},
+    {"name": "spender", "type": "address"},
+    {"name": "value", "type": "uint256"},
+    {"name": "nonce", "type": "uint256"},
+    {"name": "deadline", "type": "uint256"},
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +70,22 @@ class Market:
 
 
 @dataclass(frozen=True, slots=True)
+class OptionMarket:
+    """Option units open in all series of an underlying, and their cap, WAD."""
+
+    open_interest: int
+    cap: int
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesInterest:
+    """Open interest of an option series on either side, WAD."""
+
+    long: int
+    short: int
+
+
+@dataclass(frozen=True, slots=True)
 class Asset:
     """A collateral asset; amounts in the token's smallest units."""
 
@@ -90,6 +118,51 @@ class Clearinghouse:
             self._chain.send(signer, approve)
         return self._chain.send(signer, self._call("deposit", bytes(to), asset.id, amount))
 
+    def deposit_with_permit(
+        self, signer: Signer, to: AccountId, asset: AssetEntry, amount: int, deadline: int
+    ) -> Receipt:
+        """Deposit smallest units in one transaction, by a signed permit (EIP-2612)."""
+        permit = self._sign_permit(signer, asset.token, amount, deadline)
+        calls = [
+            self._chain.calldata(self._call("permit", asset.id, amount, deadline, *permit)),
+            self._chain.calldata(self._call("deposit", bytes(to), asset.id, amount)),
+        ]
+        return self.multicall(signer, calls)
+
+    def multicall(
+        self, signer: Signer, calls: Sequence[bytes], updates: Sequence[PriceUpdate] = ()
+    ) -> Receipt:
+        """Make encoded calls in one batch, prices first."""
+        words = [update.as_tuple() for update in updates]
+        return self._chain.send(signer, self._call("multicall", words, list(calls)))
+
+    def _sign_permit(
+        self, signer: Signer, token: str, amount: int, deadline: int
+    ) -> tuple[int, bytes, bytes]:
+        def ask(function: str, *args: object) -> Any:
+            return self._chain.view(Call("TestToken", token, function, args))
+
+        _, name, version, chain_id, contract, _, _ = ask("eip712Domain")
+        domain = {
+            "name": name,
+            "version": version,
+            "chainId": chain_id,
+            "verifyingContract": contract,
+        }
+        message = encode_typed_data(
+            domain,
+            {"Permit": PERMIT},
+            {
+                "owner": signer.address,
+                "spender": self.address,
+                "value": amount,
+                "nonce": ask("nonces", signer.address),
+                "deadline": deadline,
+            },
+        )
+        signature = signer.sign_typed(message)
+        return signature[64], signature[:32], signature[32:64]
+
     def withdraw(
         self, signer: Signer, source: AccountId, asset: AssetEntry, amount: int, to: str
     ) -> Receipt:
@@ -103,11 +176,25 @@ class Clearinghouse:
         return self._chain.send(signer, call)
 
     def settle(self, signer: Signer, account: AccountId) -> Receipt:
-        """Turn the unrealised profit and loss of an account's perpetuals into cash."""
+        """Turn profit and loss of perpetuals, and options fixed an hour ago, into cash."""
         return self._chain.send(signer, self._call("settle", bytes(account)))
 
     def select_engine(self, signer: Signer, account: AccountId, engine: int) -> Receipt:
         return self._chain.send(signer, self._call("selectEngine", bytes(account), engine))
+
+    # ---- Delegates ----
+
+    def set_delegate(
+        self, signer: Signer, account: AccountId, delegate: str, permissions: int, expiry: int
+    ) -> Receipt:
+        """Let a delegate act for an account until a time; zero permissions revoke."""
+        call = self._call("setDelegate", bytes(account), delegate, permissions, expiry)
+        return self._chain.send(signer, call)
+
+    def delegate_of(self, account: AccountId, delegate: str) -> tuple[Permission, int]:
+        """Permissions that were last set for a delegate, and their last second."""
+        permissions, expiry = self._chain.view(self._call("delegateOf", bytes(account), delegate))
+        return Permission(permissions), expiry
 
     # ---- Views ----
 
@@ -129,6 +216,12 @@ class Clearinghouse:
 
     def market(self, underlying: int) -> Market:
         return Market(*self._chain.view(self._call("market", underlying)))
+
+    def option_market(self, underlying: int) -> OptionMarket:
+        return OptionMarket(*self._chain.view(self._call("optionMarket", underlying)))
+
+    def series_interest(self, series: Instrument) -> SeriesInterest:
+        return SeriesInterest(*self._chain.view(self._call("seriesInterest", series.key)))
 
     def asset(self, asset: int) -> Asset:
         return Asset(*self._chain.view(self._call("asset", asset)))

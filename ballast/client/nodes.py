@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
+import requests
 from web3 import HTTPProvider
 from web3.providers.base import JSONBaseProvider
 from web3.types import RPCEndpoint, RPCResponse
@@ -214,4 +215,8 @@ def _checked(answer: Any) -> Any:
 
 
 def _words(error: Exception) -> str:
+    """Without the URL, which a message of `requests` would repeat."""
+    if isinstance(error, requests.RequestException):
+        status = "" if error.response is None else f" {error.response.status_code}"
+        return type(error).__name__ + status
     return f"{type(error).__name__}: {error}"[:160]

@@ -37,7 +37,7 @@ class Prediction:
         return frozenset(
             account
             for account, margin in self.margins.items()
-            if 0 <= margin.equity < margin.maintenance and margin.fresh
+            if margin.equity >= 0 and margin.unhealthy
         )
 
     @property

@@ -21,8 +21,10 @@ from ballast.codec import Instrument
 from ballast.fields import FieldError, Fields
 from ballast.oracle.mirror import FeedConfig
 from ballast.oracle.sources import MAX_RATE, MIN_RATE, PythFeed
+from ballast.oracle.volatility import VolatilityConfig
 from ballast.risk import governed, rules
 from ballast.units import UnitsError, to_units, to_wad
+from ballast.volatility.expiries import MAX_LIVE, ExpiryRule
 
 CONFIGS = ROOT / "config"
 CASH_FEED = 0
@@ -47,6 +49,8 @@ SHARE_RATE = "share_rate"
 SOURCES = (CHAINLINK, QUORUM, PYTH, SHARE_RATE)
 
 MAX_PYTH_FEE = 10**16
+MAX_TICK = 10**14
+MAX_OPTION_CAP = 2**90
 _PRICE_ID = re.compile("0x[0-9a-fA-F]{64}")
 
 
@@ -145,6 +149,19 @@ class MarketConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class OptionsConfig:
+    """Options of an underlying: their volatility, their expiries, the grid of strikes (1e-8).
+
+    The cap is the greatest number of units open in all series, WAD.
+    """
+
+    volatility: VolatilityConfig
+    expiries: ExpiryRule
+    strike_tick: int
+    cap: int
+
+
+@dataclass(frozen=True, slots=True)
 class UnderlyingConfig:
     """A price feed and what rests on it. `sources` names kinds in the order of the feed."""
 
@@ -157,6 +174,7 @@ class UnderlyingConfig:
     market: MarketConfig | None
     pyth: PythConfig | None = None
     share_rate: ShareRateConfig | None = None
+    options: OptionsConfig | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -484,6 +502,9 @@ def _underlying(name: str, fields: Fields, quorum: QuorumConfig | None) -> Under
     if QUORUM in sources and quorum is None:
         raise ConfigError(f"{fields.at('sources')} names quorum, but there is no quorum")
     market = _market(fields.object("market")) if fields.has("market") else None
+    options = _options(fields.object("options")) if fields.has("options") else None
+    if options and quorum is None:
+        raise ConfigError(f"{fields.at('options')} needs publishers, but there is no quorum")
     if market and identity == CASH_FEED:
         raise ConfigError(f"{fields.at('market')}: the feed of cash itself has no market")
     underlying = UnderlyingConfig(
@@ -496,6 +517,7 @@ def _underlying(name: str, fields: Fields, quorum: QuorumConfig | None) -> Under
         market=market,
         pyth=_pyth(fields.object(PYTH)) if PYTH in sources else None,
         share_rate=_share_rate(fields.object(SHARE_RATE)) if SHARE_RATE in sources else None,
+        options=options,
     )
     fields.finish()
     _check_premium(underlying)
@@ -616,6 +638,31 @@ def _market(fields: Fields) -> MarketConfig:
     market = MarketConfig(cap=_units(fields, "cap", 18), fees=_fees(fields))
     fields.finish()
     return market
+
+
+def _options(fields: Fields) -> OptionsConfig:
+    standard, given = VolatilityConfig(), fields.optional("expiries")
+    volatility = VolatilityConfig(
+        max_age=fields.integer("max_age", 10, MAX_AGE, standard.max_age),
+        jump_limit_bps=fields.integer("jump_limit_bps", 10, 5000, standard.jump_limit_bps),
+        forward_jump_bps=fields.integer("forward_jump_bps", 1, 1000, standard.forward_jump_bps),
+        max_live=fields.integer("max_live", 1, MAX_LIVE, standard.max_live),
+    )
+    rule = ExpiryRule()
+    expiries = ExpiryRule(
+        daily=given.integer("daily", 0, MAX_LIVE, rule.daily),
+        weekly=given.integer("weekly", 0, MAX_LIVE, rule.weekly),
+        monthly=given.integer("monthly", 0, MAX_LIVE, rule.monthly),
+    )
+    tick, cap = _units(fields, "strike_tick", 8), _units(fields, "cap", 18)
+    options = OptionsConfig(volatility, expiries, tick, cap)
+    given.finish()
+    fields.finish()
+    if not 1 <= options.strike_tick <= MAX_TICK:
+        raise fields.refuse("strike_tick", "from 1e-8 to 1e6")
+    if options.cap > MAX_OPTION_CAP:
+        raise fields.refuse("cap", "at most 2^90 of its smallest parts")
+    return options
 
 
 def _collateral(symbol: str, fields: Fields) -> CollateralConfig:

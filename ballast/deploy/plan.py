@@ -39,6 +39,7 @@ from ballast.deploy.names import (
     QUORUM_SOURCE,
     RULE_ENGINE,
     SHARE_RATE_SOURCE,
+    VOLATILITY_QUORUM,
 )
 from ballast.deploy.roles import ADMIN_ROLE, FUNCTIONS, ROLE_IDS, selector
 
@@ -193,6 +194,7 @@ def make_plan(config: NetworkConfig, has_lens: bool = True) -> Plan:
         _core(config),
         *_peripherals(config, has_lens),
         *_feeds(config),
+        *_volatility(config),
         *_refreshes(config),
         *_assets(config),
         *_risk(config),
@@ -375,6 +377,26 @@ def _feeds(config: NetworkConfig) -> Iterator[Step]:
         )
 
 
+def _volatility(config: NetworkConfig) -> Iterator[Step]:
+    """Who publishes volatility; expiries are allowed as time goes on."""
+    chosen = [one for one in config.underlyings if one.options]
+    if not chosen or config.quorum is None:
+        return
+    signers, threshold = list(config.quorum.signers), config.quorum.threshold
+    yield _deploy(VOLATILITY_QUORUM, (Ref(AUTHORITY), signers, threshold))
+    for one in chosen:
+        assert one.options is not None
+        values = (Ref(VOLATILITY_QUORUM), *one.options.volatility.as_tuple()[1:])
+        yield Send(
+            title=f"volatility of {one.name}",
+            target=Ref(ORACLE),
+            contract=ORACLE,
+            function="configureVolatility",
+            args=(one.id, values),
+            done=Check(View(Ref(ORACLE), ORACLE, "volatilityConfig", (one.id,)), values),
+        )
+
+
 def _set_aggregator(one: UnderlyingConfig) -> Send:
     assert one.chainlink is not None
     values = (aggregator_ref(one), one.chainlink.heartbeat, one.chainlink.deviation_bps)
@@ -491,6 +513,9 @@ def _caps(config: NetworkConfig) -> Iterator[Step]:
             args=(identity, one.cap),
             done=_clearinghouse("asset", identity, expected=(ANY, ANY, ANY, ANY, one.cap)),
         )
+    for underlying in config.underlyings:
+        if underlying.options is not None:
+            yield _option_cap(underlying, underlying.options.cap)
 
 
 def _markets(config: NetworkConfig) -> Iterator[Step]:
@@ -513,6 +538,17 @@ def _markets(config: NetworkConfig) -> Iterator[Step]:
             args=(one.id, one.market.cap),
             done=_clearinghouse("market", one.id, expected=(ANY, ANY, ANY, one.market.cap)),
         )
+
+
+def _option_cap(one: UnderlyingConfig, cap: int) -> Send:
+    return Send(
+        title=f"cap of options on {one.name}",
+        target=Ref(CLEARINGHOUSE),
+        contract=CLEARINGHOUSE,
+        function="setOptionCap",
+        args=(one.id, cap),
+        done=_clearinghouse("optionMarket", one.id, expected=(ANY, cap)),
+    )
 
 
 def _risk(config: NetworkConfig) -> Iterator[Step]:

@@ -22,6 +22,7 @@ from ballast.deploy.names import (
     QUORUM_SOURCE,
     RULE_ENGINE,
     SHARE_RATE_SOURCE,
+    VOLATILITY_QUORUM,
 )
 
 ADMIN_ROLE = 0
@@ -33,18 +34,20 @@ ROLE_NAMES = {ADMIN_ROLE: ADMIN, **{number: name for name, number in ROLE_IDS.it
 # configuration leaves out.
 FUNCTIONS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     PARAMETERS: {
-        ORACLE: ("configureFeed",),
-        CLEARINGHOUSE: ("registerAsset", "registerEngine", "listMarket"),
+        ORACLE: ("configureFeed", "configureVolatility"),
+        CLEARINGHOUSE: ("registerAsset", "registerEngine", "listMarket", "resumeNewRisk"),
         EXCHANGE: ("setFees",),
         JOINT_ENGINE: ("setUnderlying", "setAsset", "setRampTime"),
         RULE_ENGINE: ("setPerp", "setAsset", "setRampTime"),
         CHAINLINK_SOURCE: ("setAggregator",),
         QUORUM_SOURCE: ("setPublishers",),
+        VOLATILITY_QUORUM: ("setPublishers",),
         PYTH_SOURCE: ("setFeed",),
         SHARE_RATE_SOURCE: ("setShare",),
     },
-    GUARDIAN: {},
+    GUARDIAN: {CLEARINGHOUSE: ("stopNewRisk",)},
     OPERATIONS: {
+        ORACLE: ("allowExpiry",),
         CLEARINGHOUSE: ("setAssetCap", "setMarketCap"),
         PYTH_SOURCE: ("withdraw",),
     },

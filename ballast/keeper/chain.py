@@ -287,7 +287,10 @@ class Hands:
         )
         address = self._client.book.address("Liquidator")
         events = receipt_events(self._client.chain, "Liquidator", address, receipt)
-        return receipt, dict(events[0].args)
+        (found,) = (
+            event for event in events if event.name == "Liquidated"
+        )  # a flag may have ended
+        return receipt, dict(found.args)
 
 
 def require_lens(client: Client) -> None:
@@ -318,6 +321,6 @@ def _account_view(view: Any) -> AccountView:
         equity=margin.equity,
         initial=margin.initial,
         maintenance=margin.maintenance,
-        fresh=margin.fresh,
+        credit=margin.credit,
         known=view.known,
     )

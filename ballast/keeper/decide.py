@@ -42,13 +42,16 @@ class FeedView:
 
 @dataclass(frozen=True, slots=True)
 class AccountView:
-    """An account's margin; `terms` are known for those that may be liquidated."""
+    """An account's margin; `terms` are known for those that may be liquidated.
+
+    `credit` is what it must lack besides, while prices are not fresh (specification §6.10).
+    """
 
     id: AccountId
     equity: int
     initial: int
     maintenance: int
-    fresh: bool = True
+    credit: int = 0
     known: bool = True
     terms: LiquidationTerms | None = None
 
@@ -258,8 +261,8 @@ def _judge(world: World, policy: Policy) -> Iterator[Liquidate | Skip]:
 def _obstacle(account: AccountView) -> str | None:
     if account.equity < 0:
         return f"bankrupt: equity {_money(account.equity)}"
-    if not account.fresh:
-        return "a price that it rests on is not fresh"
+    if account.equity + account.credit >= account.maintenance:
+        return f"credited {_money(account.credit)} for prices that are not fresh"
     return None
 
 

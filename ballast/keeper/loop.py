@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
@@ -37,7 +38,7 @@ WITNESSES = (1, 17)
 OUTRUN = ("Liquidator_Healthy", "Liquidator_ZeroFraction")
 
 # What may go wrong in a step without being the keeper's fault; it tries again after a while.
-TROUBLE = (ChainError, ContractError, Web3Exception, OSError)
+TROUBLE = (ChainError, ContractError, Web3Exception, OSError, sqlite3.Error)
 
 
 class KeeperError(Exception):
@@ -272,12 +273,21 @@ class Keeper:
                 self._liquidate(plan, done)
         except ContractError as error:
             self._paid(error, done)
-            if error.name in OUTRUN:
+            if self._is_outrun(action.account, error):
                 done.lost += 1
                 self._log(f"another keeper was first at {action.account}{_paid_for(error)}")
             else:
                 done.failed += 1
                 self._tell([Skip(action.account, f"cannot be liquidated: {error}")])
+
+    def _is_outrun(self, account: AccountId, error: ContractError) -> bool:
+        """Whether somebody else has restored the account, be it in the block of our transaction."""
+        if error.name in OUTRUN:
+            return True
+        if not isinstance(error, TransactionReverted):
+            return False
+        (view,) = self._eyes.look([account]).accounts
+        return view.known and view.equity >= view.maintenance
 
     def _plan(self, action: Liquidate) -> Plan | None:
         """Looks again, since every liquidation changes the keeper's own account, and simulates."""

@@ -176,15 +176,24 @@ class Courier:
     def _run(self) -> None:
         failures = 0
         while not self._stop.is_set():
-            notice = self._notices.first()
-            if notice is None:
-                self._stop.wait(self._first_pause)
-            elif self._deliver(*notice):
+            if self._deliver_first():
                 failures = 0
-            else:
-                pause = min(LONGEST_PAUSE, self._first_pause * 2.0**failures)
-                failures += 1
-                self._stop.wait(random.uniform(pause / 2, pause))
+                continue
+            pause = min(LONGEST_PAUSE, self._first_pause * 2.0**failures)
+            failures += 1
+            self._stop.wait(random.uniform(pause / 2, pause))
+
+    def _deliver_first(self) -> bool:
+        """Delivers the oldest, or waits a moment for one. False if it should be tried again."""
+        try:
+            notice = self._notices.first()
+            if notice is not None:
+                return self._deliver(*notice)
+        except sqlite3.Error as error:
+            self._log(f"notices wait: {error}")
+            return False
+        self._stop.wait(self._first_pause)
+        return True
 
     def _deliver(self, notice: int, text: str) -> bool:
         body = json.dumps({"id": notice, **json.loads(text)}).encode()

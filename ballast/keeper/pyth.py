@@ -81,9 +81,14 @@ class PythUpdates:
             return b""
         try:
             return _blob(self._fetch(price_id))
+        except requests.RequestException as error:  # its message repeats the URL, and keys in it
+            return self._without(price_id, type(error).__name__)
         except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
-            self._log(f"prices: no update of Pyth on 0x{price_id.hex()[:8]}…: {error}")
-            return b""
+            return self._without(price_id, str(error))
+
+    def _without(self, price_id: bytes, why: str) -> bytes:
+        self._log(f"prices: no update of Pyth on 0x{price_id.hex()[:8]}…: {why}")
+        return b""
 
 
 def _blob(answer: Any) -> bytes:

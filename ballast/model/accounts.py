@@ -14,6 +14,8 @@ from ballast.model.words import (
     ident,
     instrument_of,
     kind,
+    option_size,
+    option_word,
     perp_word,
 )
 
@@ -72,6 +74,22 @@ class Account:
     def owes_nothing(self) -> bool:
         """Whether the account can owe nothing, whatever prices do."""
         return self.cash >= 0 and all(kind(word) == KIND_COLLATERAL for word in self.words)
+
+    def add_option(self, series: int, size: int) -> int:
+        """Add to an option, or append one; the change of the account's long size."""
+        index = find(self.words, series)
+        if index == len(self.words):
+            self.append(option_word(series, 0))
+        return self.set_option(index, option_size(self.words[index]) + size)
+
+    def set_option(self, index: int, size: int) -> int:
+        """Give an option another size, zero removes it; the change of the account's long size."""
+        word = self.words[index]
+        if size == 0:
+            self.remove(index)
+        else:
+            self.words[index] = option_word(instrument_of(word), size)
+        return max(size, 0) - max(option_size(word), 0)
 
     def add_collateral(self, asset: int, amount: int) -> None:
         """Add to a collateral word, or append one."""

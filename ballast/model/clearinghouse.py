@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ballast.codec import AccountId
 from ballast.model.accounts import Account
@@ -14,20 +16,38 @@ from ballast.model.refusal import Refused, require
 from ballast.model.state import Asset, State, atomic
 from ballast.model.words import (
     KIND_COLLATERAL,
+    KIND_OPTION,
     KIND_PERP,
+    expiry_of,
     find,
     ident,
+    instrument_of,
     is_canonical,
+    is_put,
     kind,
+    option_size,
     perp_size,
+    strike_of,
 )
+from ballast.oracle.volatility import Settlement
+from ballast.oracle.volatility import Slice as VolatilitySlice
+from ballast.permissions import Permission
 from ballast.units import WAD, mul_floor
 
 MIN_EQUITY = 50 * WAD
 MAX_CAP = 2**128 - 1
-SLICE_DUST = 10**9
+SLICE_DUST = 10**11
+MAX_OPTION_CAP = 2**90
+MAX_MONEYNESS = 64
+LEAST_BAND_DIVISOR = 50
+SETTLEMENT_DELAY = 3600
+PRICING_ENGINE = 0
 MAX_ASSETS = 2**16 - 1
 MAX_ENGINES = 2**8 - 1
+
+WAIT_TRADE, WAIT_TAKE, WAIT_INITIAL = 1, 2, 4
+NOTHING = Margin(0, 0, 0, 0, False)
+"""The margin of an account without positions, which no trade reduces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +89,16 @@ class Slice:
     """IM of `source` by the same assessment; zero if it was not asked for."""
 
 
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """What an account has to show at the end of a batch, and what it was before. WAD."""
+
+    demands: int = 0
+    min_health: int = 0
+    cash: int = 0
+    before: Margin = NOTHING
+
+
 @dataclass(slots=True)
 class Terms:
     """What the fills of one instrument share, and what the accounts gave up so far. WAD."""
@@ -96,6 +126,10 @@ def owns(account: AccountId, caller: str) -> bool:
     return account.value[:20] == bytes.fromhex(caller[2:])
 
 
+def _require_owner(account: AccountId, caller: str) -> None:
+    require(owns(account, caller), "Clearinghouse_NotOwner", account.value, caller.lower())
+
+
 def _has_owner(account: AccountId) -> bool:
     return any(account.value[:20])
 
@@ -119,6 +153,7 @@ class Clearinghouse(Ledger):
         self.addresses = addresses
         self.prices = prices
         self.engines: list[Engine] = []
+        self._waiting: dict[AccountId, Wait] | None = None
 
     # ---- Registries (restricted; the caller's right is not modelled) ----------------------------
 
@@ -171,6 +206,15 @@ class Clearinghouse(Ledger):
         """Set the greatest open interest that a trade may reach, WAD."""
         self.state.markets[underlying] = replace(self.market(underlying), cap=cap)
 
+    @atomic
+    def set_option_cap(self, underlying: int, cap: int) -> None:
+        """Set the greatest number of option units that trades may have open, WAD."""
+        self._require_priced(underlying)
+        error = "Clearinghouse_OptionCapOutOfBounds"
+        require(cap <= MAX_OPTION_CAP, error, underlying, cap, MAX_OPTION_CAP)
+        options = self.option_market(underlying)
+        self.state.option_markets[underlying] = replace(options, cap=cap)
+
     @staticmethod
     def _require_supported(asset: int, engine: Engine, engine_id: int) -> None:
         known = asset == CASH or engine.supports_asset(asset)
@@ -200,13 +244,17 @@ class Clearinghouse(Ledger):
             require(total <= info.cap, exceeded, asset, total, info.cap)
             self.set_total(asset, check_uint128(total))
             self._receive(flow, caller, to, asset, amount)
+        self._note_addition(to)
         self.close_cash(flow, 0, asset == CASH)
         return amount
 
     @atomic
     def withdraw(self, caller: str, source: AccountId, asset: int, amount: int, to: str) -> None:
         """Pay tokens out of the caller's account, smallest units."""
-        require(owns(source, caller), "Clearinghouse_NotOwner", source.value, caller.lower())
+        if owns(source, to):
+            self._require_permitted(source, caller, Permission.WITHDRAW)
+        else:
+            _require_owner(source, caller)
         refused = int(to, 16) == 0 or to.lower() == self.address.lower()
         require(not refused, "Clearinghouse_InvalidRecipient", to.lower())
         info = self.asset(asset)
@@ -222,7 +270,10 @@ class Clearinghouse(Ledger):
         self, caller: str, source: AccountId, to: AccountId, asset: int, amount: int
     ) -> None:
         """Move an asset between accounts, smallest units."""
-        require(owns(source, caller), "Clearinghouse_NotOwner", source.value, caller.lower())
+        if source.value[:20] == to.value[:20]:
+            self._require_permitted(source, caller, Permission.TRANSFER)
+        else:
+            _require_owner(source, caller)
         require(source != to, "Clearinghouse_SameAccount", source.value)
         require(_has_owner(to), "Clearinghouse_InvalidAccount", to.value)
         self.asset(asset)
@@ -232,6 +283,7 @@ class Clearinghouse(Ledger):
             self.credit(flow, to, amount * self.cash_unit)
         else:
             self._receive(flow, caller, to, asset, amount)
+        self._note_addition(to)
         self.close_cash(flow, 0, False)
 
     def _take(self, flow: CashFlow, source: AccountId, asset: int, amount: int) -> None:
@@ -247,11 +299,12 @@ class Clearinghouse(Ledger):
         self.save(flow, account)
 
     def _receive(self, flow: CashFlow, caller: str, to: AccountId, asset: int, amount: int) -> None:
-        """Add collateral; only the owner may make the account hold what it did not hold."""
+        """Add collateral; a stranger cannot make the account hold what it did not hold."""
         account = self.load(flow, to, 1)
         count = len(account.words)
         account.add_collateral(asset, amount)
-        allowed = len(account.words) == count or owns(to, caller)
+        known = len(account.words) == count
+        allowed = known or self.is_permitted(to, caller, Permission.DEPOSIT)
         require(allowed, "Clearinghouse_StrangerCannotAdd", to.value, asset)
         self.save(flow, account)
 
@@ -259,26 +312,63 @@ class Clearinghouse(Ledger):
 
     @atomic
     def settle(self, account_id: AccountId) -> int:
-        """Settle every perpetual of an account to mark; the cash it became, WAD."""
+        """Settle perpetuals to mark and options of fixed series; the cash it became, WAD."""
         flow = self.open_cash()
         account = self.load(flow, account_id, 0)
         perps = [ident(word) for word in account.words if kind(word) == KIND_PERP]
         realised = self.settle_perps(account, {u: self.basis(u) for u in perps})
+        realised += self.settle_options(account, self._payoffs(account))
         self.save(flow, account)
         self.close_cash(flow, 0, False)
         return realised
 
+    def _payoffs(self, account: Account) -> dict[int, int]:
+        """What a unit of each option pays whose series was fixed long enough ago, WAD."""
+        payoffs = {}
+        for series in (instrument_of(w) for w in account.words if kind(w) == KIND_OPTION):
+            settled = Settlement.decode(self.prices.slice(ident(series), expiry_of(series)))
+            if settled is not None and self.now >= settled.time + SETTLEMENT_DELAY:
+                gain = settled.price - strike_of(series)
+                payoffs[series] = max(-gain if is_put(series) else gain, 0)
+        return payoffs
+
     @atomic
     def select_engine(self, caller: str, account_id: AccountId, engine: int) -> None:
         """Put an account under another engine, whose initial margin it must meet."""
-        owned = owns(account_id, caller)
-        require(owned, "Clearinghouse_NotOwner", account_id.value, caller.lower())
+        self._require_permitted(account_id, caller, Permission.MANAGE)
         self.engine(engine)
         flow = self.open_cash()
         account = self.load(flow, account_id, 0)
+        halted = self.state.stopped and not account.owes_nothing()
+        require(not halted, "Clearinghouse_NewRiskStopped", account_id.value)
         account.engine = engine
-        self._check_initial(account, only_fresh=True)
+        self._check_initial(account)
         self.save(flow, account)
+
+    # ---- Delegates ----------------------------------------------------------------------------
+
+    @atomic
+    def set_delegate(
+        self, caller: str, account: AccountId, delegate: str, permissions: int, expiry: int
+    ) -> None:
+        """Let a delegate act for an account, up to and including a second."""
+        _require_owner(account, caller)
+        known = permissions <= Permission.ALL
+        require(known, "Clearinghouse_UnknownPermission", permissions)
+        self.state.mandates[account, delegate.lower()] = (permissions, expiry)
+
+    def is_permitted(self, account: AccountId, who: str, permission: int) -> bool:
+        """Whether somebody owns an account, or is a delegate who may do this now."""
+        permissions, expiry = self.state.mandates.get((account, who.lower()), (0, 0))
+        mandated = self.now <= expiry and permissions & permission == permission
+        return owns(account, who) or mandated
+
+    def _require_permitted(self, account: AccountId, caller: str, permission: int) -> None:
+        values = (account.value, caller.lower(), int(permission))
+        allowed = self.is_permitted(account, caller, permission)
+        require(allowed, "Clearinghouse_NotPermitted", *values)
+
+    # ---- Calls of anybody ---------------------------------------------------------------------
 
     @atomic
     def collect_reserve(self) -> int:
@@ -318,6 +408,8 @@ class Clearinghouse(Ledger):
         self.save(flow, taker)
         if kind(terms.instrument) == KIND_PERP:
             self.move_open_interest(ident(terms.instrument), terms.long_delta)
+        elif kind(terms.instrument) == KIND_OPTION:
+            self._trade_series(terms.instrument, terms.long_delta)
         self.credit(flow, self.fee_account, -terms.claim_delta)
         self.close_cash(flow, 0, False)
 
@@ -354,6 +446,10 @@ class Clearinghouse(Ledger):
             long_delta, claim_delta = self.fill_perp(account, what, size, premium, terms.basis)
             terms.long_delta += long_delta
             terms.claim_delta += claim_delta
+        elif kind(terms.instrument) == KIND_OPTION:
+            long_delta, claim_delta = self.fill_option(account, terms.instrument, size, price)
+            terms.long_delta += long_delta
+            terms.claim_delta += claim_delta
         else:
             terms.claim_delta += self.fill_spot(account, what, size, price)
         account.cash -= fee
@@ -362,9 +458,10 @@ class Clearinghouse(Ledger):
     @staticmethod
     def _require_reducing(instrument: int, account: Account, size: int) -> None:
         index = find(account.words, instrument)
-        is_perp = kind(instrument) == KIND_PERP
-        held = perp_size(account.words[index]) if is_perp and index < len(account.words) else 0
-        reducing = (held < 0) != (size < 0) and abs(size) <= abs(held) if is_perp else size < 0
+        is_spot = kind(instrument) == KIND_COLLATERAL
+        size_of = perp_size if kind(instrument) == KIND_PERP else option_size
+        held = 0 if is_spot or index == len(account.words) else size_of(account.words[index])
+        reducing = size < 0 if is_spot else (held < 0) != (size < 0) and abs(size) <= abs(held)
         error = "Clearinghouse_NotReducing"
         require(reducing, error, account.id.value, held, held + size)
 
@@ -372,6 +469,8 @@ class Clearinghouse(Ledger):
         unsupported = "Clearinghouse_UnsupportedInstrument"
         require(is_canonical(instrument), unsupported, instrument)
         what = ident(instrument)
+        if kind(instrument) == KIND_OPTION:
+            return self._option_terms(instrument)
         if kind(instrument) == KIND_PERP:
             snapshot = self.prices.snapshot(what)
             basis, fair = self.basis(what), snapshot.mark
@@ -382,6 +481,34 @@ class Clearinghouse(Ledger):
             raise Refused(unsupported, instrument)
         band = snapshot.price * snapshot.range_maintenance // (2 * WAD)
         return Terms(instrument, fair, band, basis)
+
+    def _option_terms(self, series: int) -> Terms:
+        expired = self.now >= expiry_of(series)
+        require(not expired, "Clearinghouse_SeriesExpired", series, self.now)
+        snapshot = self.prices.snapshot(ident(series))
+        price, delta = self.engine(PRICING_ENGINE).fair_price(series, self.now)
+        move = snapshot.price * snapshot.range_maintenance // (2 * WAD)
+        band = max(snapshot.price // LEAST_BAND_DIVISOR, mul_floor(move, abs(delta)))
+        return Terms(series, price, band, 0)
+
+    def _trade_series(self, series: int, delta: int) -> None:
+        """Take a trade into the open interest; growth needs a listed series and room."""
+        if delta > 0:
+            self._require_openable(series)
+            options = self.option_market(ident(series))
+            total = options.open_interest + delta
+            exceeded = "Clearinghouse_OptionCapExceeded"
+            require(total <= options.cap, exceeded, ident(series), total, options.cap)
+        self.move_series(series, delta, delta)
+
+    def _require_openable(self, series: int) -> None:
+        underlying, expiry, strike = ident(series), expiry_of(series), strike_of(series)
+        listed = self.prices.is_listed(underlying, expiry, strike)
+        require(listed, "Clearinghouse_SeriesNotListed", series)
+        ratio = VolatilitySlice.decode(self.prices.slice(underlying, expiry)).forward
+        forward = self.prices.snapshot(underlying).price * ratio // 10**8
+        near = strike <= forward * MAX_MONEYNESS and strike * MAX_MONEYNESS >= forward
+        require(near, "Clearinghouse_StrikeTooFar", series, strike, forward)
 
     def basis(self, underlying: int) -> int:
         """Mark less cumulative funding, WAD."""
@@ -397,6 +524,7 @@ class Clearinghouse(Ledger):
         allowed = caller.lower() == self.addresses.liquidator.lower()
         require(allowed, "Clearinghouse_NotLiquidator", caller.lower())
         require(fraction <= WAD, "Clearinghouse_InvalidFraction", fraction)
+        require(self._waiting is None, "Clearinghouse_Locked")
         require(source != into, "Clearinghouse_SameAccount", source.value)
         flow = self.open_cash()
         giver = self.load(flow, source, 0)
@@ -405,7 +533,7 @@ class Clearinghouse(Ledger):
         taker = self.load(flow, into, len(giver.words))
         moved = mul_floor(slice_.equity - giver.cash, fraction)
         known = slice_.initial != 0 and not taker.words and taker.engine == giver.engine
-        known = known and all(kind(word) == KIND_PERP for word in giver.words)
+        known = known and all(kind(word) != KIND_COLLATERAL for word in giver.words)
         dust = SLICE_DUST * len(giver.words)
         self.move_slice(giver, taker, fraction, slice_.payment, slice_.insurance)
         if known:
@@ -413,7 +541,7 @@ class Clearinghouse(Ledger):
             required = mul_floor(slice_.initial, fraction) + dust
             self._require_equity(taker, taker.cash + moved - dust, max(required, MIN_EQUITY))
         else:
-            self._check_initial(taker, only_fresh=False)
+            self._check_takeover(taker)
         self.save(flow, giver)
         self.save(flow, taker)
         self.credit(flow, self.insurance_account, slice_.insurance)
@@ -431,50 +559,128 @@ class Clearinghouse(Ledger):
         return self.engine(account.engine).assess(account.cash, ASSESS_ALL, words, self.now)
 
     def _check_trade(self, account: Account, min_health: int) -> None:
+        if self._waiting is not None:
+            return self._defer(self._waiting, account, WAIT_TRADE, min_health)
         if account.owes_nothing():
-            return
+            return None
         margin = self._assess(account)
-        is_open = margin.equity >= MIN_EQUITY and margin.equity >= margin.initial
-        if is_open and margin.fresh:
+        if self._is_open(margin):
             account.checked_at = self.now
         else:
-            self._check_reduced(account, margin, is_open)
-        unhealthy = min_health != 0 and margin.equity < min_health * margin.maintenance // WAD
-        values = (account.id.value, margin.equity, margin.maintenance, min_health)
-        require(not unhealthy, "Clearinghouse_HealthBelowMinimum", *values)
+            self._require_reduced(account, margin, self._assess_stored(account))
+        return _require_health(account, margin, min_health)
 
-    def _check_reduced(self, account: Account, margin: Margin, is_open: bool) -> None:
+    def _check_withdrawal(self, account: Account) -> None:
+        if self._waiting is not None:
+            return self._defer(self._waiting, account, WAIT_TAKE)
+        if account.owes_nothing():
+            return None
+        if self.state.stopped:
+            _require_not_borrowing(account, account.loaded_cash)
+        margin = self._assess(account)
+        return self._require_initial(account, margin, margin.perp_notional // 10)
+
+    def _check_initial(self, account: Account) -> None:
+        if self._waiting is not None:
+            return self._defer(self._waiting, account, WAIT_INITIAL)
+        if account.owes_nothing():
+            return None
+        return self._require_initial(account, self._assess(account), 0)
+
+    def _check_takeover(self, account: Account) -> None:
+        """A slice comes at the last prices, fresh or not."""
+        if not account.owes_nothing():
+            margin = self._assess(account)
+            self._require_equity(account, margin.equity, max(margin.initial, MIN_EQUITY))
+
+    def _is_open(self, margin: Margin) -> bool:
+        return not self.state.stopped and margin.fresh and covers_initial(margin)
+
+    def _assess_stored(self, account: Account) -> Margin:
         words = self.fold_funding(account.loaded)
         engine = self.engine(account.engine)
-        before = engine.assess(account.loaded_cash, ASSESS_ALL, words, self.now)
+        return engine.assess(account.loaded_cash, ASSESS_ALL, words, self.now)
+
+    def _require_reduced(self, account: Account, margin: Margin, before: Margin) -> None:
         if is_reduction(before, margin):
             return
-        require(not is_open, "Clearinghouse_PriceNotFresh", account.id.value)
+        require(not self.state.stopped, "Clearinghouse_NewRiskStopped", account.id.value)
+        stale = covers_initial(margin)
+        require(not stale, "Clearinghouse_PriceNotFresh", account.id.value)
         required = max(margin.initial, MIN_EQUITY)
         error = "Clearinghouse_InsufficientMargin"
         raise Refused(error, account.id.value, margin.equity, required)
 
-    def _check_withdrawal(self, account: Account) -> None:
-        if account.owes_nothing():
-            return
-        margin = self._assess(account)
+    def _require_initial(self, account: Account, margin: Margin, other: int) -> None:
         require(margin.fresh, "Clearinghouse_PriceNotFresh", account.id.value)
-        required = max(margin.initial, margin.perp_notional // 10, MIN_EQUITY)
-        self._require_equity(account, margin.equity, required)
-
-    def _check_initial(self, account: Account, *, only_fresh: bool) -> None:
-        if account.owes_nothing():
-            return
-        margin = self._assess(account)
-        usable = margin.fresh or not only_fresh
-        require(usable, "Clearinghouse_PriceNotFresh", account.id.value)
-        self._require_equity(account, margin.equity, max(margin.initial, MIN_EQUITY))
+        self._require_equity(account, margin.equity, max(margin.initial, other, MIN_EQUITY))
 
     def _require_equity(self, account: Account, equity: int, required: int) -> None:
         """Mark the account as checked, or refuse."""
         error = "Clearinghouse_InsufficientMargin"
         require(equity >= required, error, account.id.value, equity, required)
         account.checked_at = self.now
+
+    # ---- Batches ------------------------------------------------------------------------------
+
+    @atomic
+    def multicall(self, calls: Sequence[Callable[[], Any]]) -> list[Any]:
+        """Make calls one after the other and check each account once, at the end."""
+        require(self._waiting is None, "Clearinghouse_Locked")
+        waiting: dict[AccountId, Wait] = {}
+        self._waiting = waiting
+        try:
+            answers = [call() for call in calls]
+        finally:
+            self._waiting = None
+        for account_id, wait in reversed(waiting.items()):
+            self._check_waiting(account_id, wait)
+        return answers
+
+    def _defer(
+        self,
+        waiting: dict[AccountId, Wait],
+        account: Account,
+        demand: int,
+        min_health: int = 0,
+    ) -> None:
+        wait = waiting.get(account.id) or Wait(cash=account.loaded_cash)
+        if demand == WAIT_TRADE and not wait.demands & WAIT_TRADE and account.loaded:
+            wait = replace(wait, before=self._assess_stored(account))
+        health = max(wait.min_health, min_health)
+        waiting[account.id] = replace(wait, demands=wait.demands | demand, min_health=health)
+
+    def _note_addition(self, account: AccountId) -> None:
+        """What is added to an account that waits closes the reduce-only test to it."""
+        if self._waiting and account in self._waiting:
+            wait = self._waiting[account]
+            self._waiting[account] = replace(wait, demands=wait.demands | WAIT_INITIAL)
+
+    def _check_waiting(self, account_id: AccountId, wait: Wait) -> None:
+        account = self.load(self.open_cash(), account_id, 0)
+        if account.owes_nothing():
+            return
+        margin = self._assess(account)
+        if wait.demands == WAIT_TRADE:
+            if self._is_open(margin):
+                account.checked_at = self.now
+            else:
+                self._require_reduced(account, margin, wait.before)
+        else:
+            if self.state.stopped:
+                _require_no_new_risk(account, wait, margin)
+            taken = wait.demands & WAIT_TAKE != 0
+            self._require_initial(account, margin, margin.perp_notional // 10 if taken else 0)
+        _require_health(account, margin, wait.min_health)
+        stored = self.state.account(account_id)
+        self.state.accounts[account_id] = replace(stored, checked_at=account.checked_at)
+
+    # ---- The guardian -------------------------------------------------------------------------
+
+    @atomic
+    def set_stopped(self, stopped: bool) -> None:
+        """Stop new risk, or let it in again; the caller's right is not modelled."""
+        self.state.stopped = stopped
 
     # ---- Views --------------------------------------------------------------------------------
 
@@ -494,6 +700,30 @@ class Clearinghouse(Ledger):
     def liquidation_terms(self, account_id: AccountId) -> LiquidationTerms:
         """Terms on which an account's engine lets it be liquidated."""
         return self.engine(self.state.account(account_id).engine).terms
+
+
+def covers_initial(margin: Margin) -> bool:
+    """Whether an account may hold risk at fresh prices."""
+    return margin.equity >= MIN_EQUITY and margin.equity >= margin.initial
+
+
+def _require_health(account: Account, margin: Margin, min_health: int) -> None:
+    unhealthy = min_health != 0 and margin.equity < min_health * margin.maintenance // WAD
+    values = (account.id.value, margin.equity, margin.maintenance, min_health)
+    require(not unhealthy, "Clearinghouse_HealthBelowMinimum", *values)
+
+
+def _require_not_borrowing(account: Account, cash_before: int) -> None:
+    borrows = account.cash < min(0, cash_before)
+    require(not borrows, "Clearinghouse_NewRiskStopped", account.id.value)
+
+
+def _require_no_new_risk(account: Account, wait: Wait, margin: Margin) -> None:
+    if wait.demands & WAIT_TAKE:
+        _require_not_borrowing(account, wait.cash)
+    comparable = not wait.demands & WAIT_INITIAL and is_reduction(wait.before, margin)
+    allowed = not wait.demands & WAIT_TRADE or comparable
+    require(allowed, "Clearinghouse_NewRiskStopped", account.id.value)
 
 
 def is_reduction(before: Margin, after: Margin) -> bool:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ballast.codec import AccountId
-from ballast.model.clearinghouse import Clearinghouse, Fill, Trade, owns
+from ballast.model.clearinghouse import Clearinghouse, Fill, Trade
 from ballast.model.refusal import require
 from ballast.model.state import Lane, State, atomic
+from ballast.permissions import Permission
 from ballast.units import WAD, mul_ceil
 
 MAX_FEE = WAD // 1000
@@ -72,7 +73,7 @@ class Exchange:
     @atomic
     def cancel(self, caller: str, account: AccountId, nonce: int) -> None:
         """Cancel every order of the nonce's lane up to and including its sequence."""
-        require(owns(account, caller), "Exchange_NotOwner", account.value, caller.lower())
+        self._require_canceller(account, caller)
         lane, sequence = nonce >> 64, nonce & MAX_SEQUENCE
         held = self.lane(account, lane)
         superseded = "Exchange_OrderSuperseded"
@@ -82,7 +83,7 @@ class Exchange:
     @atomic
     def cancel_many(self, caller: str, account: AccountId, nonces: Sequence[int]) -> None:
         """Cancel by nonce; lanes that hold a higher sequence are left as they are."""
-        require(owns(account, caller), "Exchange_NotOwner", account.value, caller.lower())
+        self._require_canceller(account, caller)
         for nonce in nonces:
             lane, sequence = nonce >> 64, nonce & MAX_SEQUENCE
             if self.lane(account, lane).sequence <= sequence:
@@ -91,10 +92,14 @@ class Exchange:
     @atomic
     def recall(self, caller: str, account: AccountId, sequence: int) -> None:
         """Cancel every order below a sequence in recallable lanes."""
-        require(owns(account, caller), "Exchange_NotOwner", account.value, caller.lower())
+        self._require_canceller(account, caller)
         old = self.floor_of(account)
         require(sequence > old, "Exchange_FloorNotRaised", account.value, old, sequence)
         self.state.floors[account] = sequence
+
+    def _require_canceller(self, account: AccountId, caller: str) -> None:
+        allowed = self.clearinghouse.is_permitted(account, caller, Permission.TRADE)
+        require(allowed, "Exchange_NotPermitted", account.value, caller.lower())
 
     def floor_of(self, account: AccountId) -> int:
         """The least sequence that counts in recallable lanes."""
@@ -148,8 +153,11 @@ class Exchange:
         now = self.clearinghouse.now
         require(now <= order.expiry, "Exchange_OrderExpired", order.expiry, now)
         account = order.account.value
-        valid = signed.signer is None or owns(order.account, signed.signer)
-        require(valid, "Exchange_InvalidSignature", account, (signed.signer or "").lower())
+        signer = (signed.signer or "").lower()
+        valid = signed.signer is None or self.clearinghouse.is_permitted(
+            order.account, signer, Permission.TRADE
+        )
+        require(valid, "Exchange_InvalidSignature", account, signer)
         held = self.lane(order.account, order.lane)
         if order.nonce & RECALLABLE:
             floor = self.floor_of(order.account)

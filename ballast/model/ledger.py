@@ -11,17 +11,20 @@ from dataclasses import replace
 from ballast.codec import AccountId
 from ballast.model.accounts import MAX_POSITIONS, Account
 from ballast.model.interest import INDEX_ONE, CashFlow, InterestState, Totals, kept_back, rates
-from ballast.model.market import Market
+from ballast.model.market import Market, OptionMarket, SeriesInterest
 from ballast.model.refusal import Refused, require
 from ballast.model.state import Asset, State
 from ballast.model.words import (
     KIND_COLLATERAL,
+    KIND_OPTION,
     KIND_PERP,
     amount_of,
     collateral_word,
     fits_signed,
     ident,
+    instrument_of,
     kind,
+    option_size,
     perp_quote,
     perp_size,
     perp_word,
@@ -200,6 +203,44 @@ class Ledger:
         account.cash += delta
         return delta
 
+    def fill_option(self, account: Account, series: int, size: int, price: int) -> tuple[int, int]:
+        """Fill an option; the change of the account's long size and of its cash, WAD.
+
+        A buyer's premium rounds up, a seller's down.
+        """
+        claim_delta = -mul_ceil(size, price)
+        account.cash += claim_delta
+        return account.add_option(series, size), claim_delta
+
+    def settle_options(self, account: Account, payoffs: dict[int, int]) -> int:
+        """Turn options of series with a payoff (WAD a unit) into cash. Returns the sum."""
+        realised = 0
+        for index in reversed(range(len(account.words))):
+            word = account.words[index]
+            series = instrument_of(word)
+            if series not in payoffs:
+                continue
+            size = option_size(word)
+            realised += mul_floor(size, payoffs[series])
+            account.remove(index)
+            self.move_series(series, -max(size, 0), -max(-size, 0))
+        account.cash += realised
+        return realised
+
+    def move_series(self, series: int, long_delta: int, short_delta: int) -> None:
+        """Change both sides of a series' open interest."""
+        if long_delta == 0 and short_delta == 0:
+            return
+        interest = self.state.series.get(series, SeriesInterest())
+        self.state.series[series] = interest.moved(long_delta, short_delta)
+        options = self.option_market(ident(series))
+        total = options.open_interest + long_delta
+        self.state.option_markets[ident(series)] = replace(options, open_interest=total)
+
+    def option_market(self, underlying: int) -> OptionMarket:
+        """Option units open on an underlying, and their cap."""
+        return self.state.option_markets.get(underlying, OptionMarket())
+
     def settle_perps(self, account: Account, bases: dict[int, int]) -> int:
         """Turn the value of every perpetual into cash, at its mark − funding. Returns the sum."""
         realised = 0
@@ -242,12 +283,23 @@ class Ledger:
         cash = trunc_div(source.cash * fraction, WAD)
         for index in reversed(range(len(source.words))):
             word = source.words[index]
-            if kind(word) == KIND_PERP:
+            if kind(word) == KIND_OPTION:
+                self._move_option(source, into, index, fraction)
+            elif kind(word) == KIND_PERP:
                 self._move_perp(source, into, index, fraction)
             elif kind(word) == KIND_COLLATERAL:
                 self._move_collateral(source, into, index, fraction)
         source.cash += paid - cash
         into.cash += cash - (paid + fund)
+
+    def _move_option(self, source: Account, into: Account, index: int, fraction: int) -> None:
+        word = source.words[index]
+        size = trunc_div(option_size(word) * fraction, WAD)
+        if size == 0:
+            return
+        delta = source.set_option(index, option_size(word) - size)
+        delta += into.add_option(instrument_of(word), size)
+        self.move_series(instrument_of(word), delta, delta)
 
     def _move_perp(self, source: Account, into: Account, index: int, fraction: int) -> None:
         word = source.words[index]

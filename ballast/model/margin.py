@@ -61,6 +61,10 @@ class Engine(Protocol):
         """Assess an account; funding is folded into the words."""
         ...
 
+    def fair_price(self, series: int, now: int) -> tuple[int, int]:
+        """Price of one unit of an option and its delta, WAD."""
+        ...
+
 
 class Prices(Protocol):
     """The accepted prices."""
@@ -71,4 +75,12 @@ class Prices(Protocol):
 
     def outage_until(self) -> int:
         """Time until which an outage of the sequencer keeps everybody from being liquidated."""
+        ...
+
+    def slice(self, underlying: int, expiry: int) -> int:
+        """The word of an expiry: its volatility, or its settlement."""
+        ...
+
+    def is_listed(self, underlying: int, expiry: int, strike: int) -> bool:
+        """Whether options of the strike (WAD) may be opened now."""
         ...

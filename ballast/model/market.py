@@ -1,4 +1,4 @@
-"""A perpetual market: the mirror of `MarketState.sol`."""
+"""Perpetual markets, the mirror of `MarketState.sol`, and what is open of options."""
 
 from __future__ import annotations
 
@@ -52,3 +52,23 @@ class Market:
 
     state: MarketState
     cap: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OptionMarket:
+    """Option units open in all series of an underlying, Σ of long sizes, and their cap. WAD."""
+
+    open_interest: int = 0
+    cap: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesInterest:
+    """Σ of long and Σ of short sizes of an option series, WAD."""
+
+    long: int = 0
+    short: int = 0
+
+    def moved(self, long_delta: int, short_delta: int) -> SeriesInterest:
+        """Both sides after a change."""
+        return SeriesInterest(self.long + long_delta, self.short + short_delta)

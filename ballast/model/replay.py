@@ -18,7 +18,7 @@ from ballast.model.interest import CashFlow, InterestState, Totals, kept_back
 from ballast.model.ledger import CASH, Ledger
 from ballast.model.market import RATE_UNIT, Market, MarketState
 from ballast.model.state import Asset, Flag, Lane, State
-from ballast.model.words import KIND_PERP, ident, kind
+from ballast.model.words import KIND_OPTION, KIND_PERP, ident, kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,7 @@ class Replay(Ledger):
         super().__init__(State(InterestState.start(0)), "", fees, insurance)
         self.engines: list[str] = []
         self.marks: dict[int, int] = {}
+        self._payoffs: dict[int, int] = {}
 
     def transaction(self, time: int, events: Sequence[Event]) -> None:
         """Take in the events of one transaction, in their order."""
@@ -95,6 +96,9 @@ class Replay(Ledger):
                     premium = fill["price"] - fill["basis"] - funding
                     long, claim = self.fill_perp(account, underlying, size, premium, fill["basis"])
                     longs += long
+                elif kind(instrument) == KIND_OPTION:
+                    long, claim = self.fill_option(account, instrument, size, fill["price"])
+                    longs += long
                 else:
                     claim = self.fill_spot(account, ident(instrument), size, fill["price"])
                 account.cash -= fee
@@ -103,6 +107,8 @@ class Replay(Ledger):
         self.save(flow, taker)
         if kind(instrument) == KIND_PERP:
             self.move_open_interest(ident(instrument), longs, capped=False)
+        elif kind(instrument) == KIND_OPTION:
+            self.move_series(instrument, longs, longs)
         self.credit(flow, self.fee_account, -claims)
         self.close_cash(flow, 0, False)
 
@@ -162,12 +168,18 @@ class Replay(Ledger):
 
     # ---- Accounts -----------------------------------------------------------------------------
 
+    def _on_OptionSettled(self, args: Mapping[str, Any]) -> None:  # noqa: N802
+        """Kept until `Settled` closes the call: the account's cash is scaled once for all of it."""
+        self._payoffs[args["series"]] = args["payoff"]
+
     def _on_Settled(self, args: Mapping[str, Any]) -> None:  # noqa: N802
         flow = self.open_cash()
         account = self.load(flow, _account(args["account"]), 0)
         perps = [ident(word) for word in account.words if kind(word) == KIND_PERP]
         markets = {u: self.market(u).state.funding_at(self.now) for u in perps}
         realised = self.settle_perps(account, {u: self.marks[u] - f for u, f in markets.items()})
+        realised += self.settle_options(account, self._payoffs)
+        self._payoffs = {}
         if realised != args["realised"]:
             raise ReplayError(f"settled {realised}, not {args['realised']}")
         self.save(flow, account)
@@ -187,6 +199,16 @@ class Replay(Ledger):
         account = _account(args["account"])
         stored = replace(self.state.account(account), engine=args["engine"])
         self.state.accounts[account] = stored
+
+    def _on_DelegateSet(self, args: Mapping[str, Any]) -> None:  # noqa: N802
+        key = _account(args["account"]), str(args["delegate"]).lower()
+        self.state.mandates[key] = (args["permissions"], args["expiry"])
+
+    def _on_NewRiskStopped(self, args: Mapping[str, Any]) -> None:  # noqa: N802
+        self.state.stopped = True
+
+    def _on_NewRiskResumed(self, args: Mapping[str, Any]) -> None:  # noqa: N802
+        self.state.stopped = False
 
     # ---- Registries and markets ---------------------------------------------------------------
 
@@ -208,6 +230,10 @@ class Replay(Ledger):
     def _on_MarketCapSet(self, args: Mapping[str, Any]) -> None:  # noqa: N802
         market = self.market(args["underlying"])
         self.state.markets[args["underlying"]] = replace(market, cap=args["cap"])
+
+    def _on_OptionCapSet(self, args: Mapping[str, Any]) -> None:  # noqa: N802
+        options = self.option_market(args["underlying"])
+        self.state.option_markets[args["underlying"]] = replace(options, cap=args["cap"])
 
     def _on_FundingUpdated(self, args: Mapping[str, Any]) -> None:  # noqa: N802
         market = self.market(args["underlying"])
@@ -251,10 +277,14 @@ def differences(replayed: State, state: State) -> list[str]:
         "reserve",
         "assets",
         "markets",
+        "option_markets",
+        "series",
         "lanes",
         "floors",
         "fees",
         "flags",
+        "mandates",
+        "stopped",
     )
     found = [name for name in names if getattr(replayed, name) != getattr(state, name)]
     for account in replayed.accounts.keys() | state.accounts.keys():

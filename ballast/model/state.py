@@ -10,7 +10,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 from ballast.codec import AccountId
 from ballast.model.accounts import Stored
 from ballast.model.interest import InterestState, Totals
-from ballast.model.market import Market
+from ballast.model.market import Market, OptionMarket, SeriesInterest
 from ballast.model.refusal import Refused
 
 P = ParamSpec("P")
@@ -54,11 +54,17 @@ class State:
     accounts: dict[AccountId, Stored] = field(default_factory=dict)
     assets: list[Asset] = field(default_factory=list)
     markets: dict[int, Market] = field(default_factory=dict)
+    option_markets: dict[int, OptionMarket] = field(default_factory=dict)
+    series: dict[int, SeriesInterest] = field(default_factory=dict)
     lanes: dict[tuple[AccountId, int], Lane] = field(default_factory=dict)
     floors: dict[AccountId, int] = field(default_factory=dict)
     fees: dict[int, tuple[int, int]] = field(default_factory=dict)
     flags: dict[AccountId, Flag] = field(default_factory=dict)
     balances: dict[tuple[str, str], int] = field(default_factory=dict)
+    mandates: dict[tuple[AccountId, str], tuple[int, int]] = field(default_factory=dict)
+    """Permissions and expiry by account and delegate."""
+    stopped: bool = False
+    """Whether the guardian stopped new risk."""
 
     def saved(self) -> dict[str, Any]:
         """What `restore` needs to come back here."""

@@ -23,6 +23,8 @@ class Feeds:
 
     def __init__(self) -> None:
         self.states: dict[int, FeedState] = {}
+        self.slices: dict[tuple[int, int], int] = {}
+        self.strike_ticks: dict[tuple[int, int], int] = {}
 
     def configure(self, underlying: int, config: FeedConfig) -> None:
         """Create a feed or replace its configuration."""
@@ -39,6 +41,15 @@ class Feeds:
     def outage_until() -> int:
         """Never: the model has no sequencer."""
         return 0
+
+    def slice(self, underlying: int, expiry: int) -> int:
+        """The word of an expiry: its volatility, or its settlement; zero if none ever was."""
+        return self.slices.get((underlying, expiry), 0)
+
+    def is_listed(self, underlying: int, expiry: int, strike: int) -> bool:
+        """Whether options of the strike (WAD) may be opened now."""
+        tick = self.strike_ticks.get((underlying, expiry))
+        return tick is not None and strike % tick == 0
 
     def cash_price(self, underlying: int, now: int) -> int | None:
         """Accepted dollar price of cash (WAD), None while it is not fresh."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ballast.codec import STRIKE_UNIT
 from ballast.model.refusal import require
 
 KIND_PERP = 1
@@ -42,6 +43,12 @@ def collateral_word(asset: int, amount: int) -> int:
     return KIND_COLLATERAL << 248 | asset << 232 | amount
 
 
+def option_word(series: int, size: int) -> int:
+    """A position in an option series; size in WAD."""
+    require(fits_signed(size, 128), "Position_Overflow", size)
+    return series | (size & _LOW_128)
+
+
 def kind(word: int) -> int:
     """What a word or an instrument is."""
     return word >> 248
@@ -60,6 +67,26 @@ def perp_size(word: int) -> int:
 def perp_quote(word: int) -> int:
     """Quote of a perpetual, WAD: its value is size × (mark − funding) + quote."""
     return signed(word, 128)
+
+
+def option_size(word: int) -> int:
+    """Size of an option, WAD."""
+    return signed(word, 128)
+
+
+def expiry_of(series: int) -> int:
+    """When an option expires, unix seconds."""
+    return series >> 200 & 0xFFFF_FFFF
+
+
+def strike_of(series: int) -> int:
+    """Strike of an option, WAD."""
+    return (series >> 129 & ((1 << 71) - 1)) * STRIKE_UNIT
+
+
+def is_put(series: int) -> bool:
+    """Whether an option is a put."""
+    return bool(series >> 128 & 1)
 
 
 def amount_of(word: int) -> int:

@@ -136,6 +136,25 @@ class Slice:
 
 
 @dataclass(frozen=True, slots=True)
+class Settlement:
+    """What the word of a settled expiry says: WAD of cash, and the time at which it was fixed."""
+
+    price: int
+    time: int
+
+    def encode(self) -> int:
+        """The word of the contract."""
+        return FIXED | self.time << 128 | self.price
+
+    @classmethod
+    def decode(cls, word: int) -> Settlement | None:
+        """Read the word of an expiry; None if it is not settled."""
+        if word & FIXED:
+            return cls(word & ((1 << 128) - 1), word >> 128 & 0xFFFFFFFF)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
 class VolatilityConfig:
     """How the volatility of an underlying is published; the fields of the contract's struct."""
 

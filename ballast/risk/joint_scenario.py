@@ -469,6 +469,10 @@ class JointScenarioEngine:
             return assess(*given, options=self.options).margin
         return witness(*given, options=self.options, column=mode - 1)
 
+    def fair_price(self, series: int, now: int) -> tuple[int, int]:
+        """Precise price of one unit of an option and its delta, WAD."""
+        return fair_price(series, self.prices.snapshot, self.options, now)
+
     def assess_at(
         self, cash: int, words: Sequence[int], underlying: int, spot: int, now: int
     ) -> Margin:

@@ -1,9 +1,11 @@
 """The scan of a whole book at one moment, and why it misses nobody.
 
-An account is a candidate if Ê < M̂M + B, all in float64, and it is liquidatable if E < MM in the
-exact mirror. Between them stand E* and MM*, the formulas of the specification (§2.3, §6.3) in real
-numbers. Let n ≤ 64 be the words of the account, p = |quantity × price| the gross money of a word,
-w its greatest part in MM (κ or 1, times R, plus the add-on rate) and u = 2^-53.
+An account is a candidate if Ê < M̂M + B, all in float64, and it is liquidatable only if E < MM in
+the exact mirror: the credit for prices that are not fresh (§6.10) is never negative, so the scan
+leaves it out, and `confirm` takes it in. Between them stand E* and MM*, the formulas of the
+specification (§2.3, §6.3) in real numbers. Let n ≤ 64 be the words of the account, p = |quantity ×
+price| the gross money of a word, w its greatest part in MM (κ or 1, times R, plus the add-on rate)
+and u = 2^-53.
 
 1.  **Wei.** The mirror rounds a perpetual twice and collateral and cash once down in E, by less
     than 1 wei each: E* ≤ E + 2n + 1. In MM it rounds every term of an exposure and of an add-on by
@@ -76,7 +78,7 @@ class Scan:
 
 @dataclass(frozen=True, slots=True)
 class Confirmed:
-    """An account with E < MM by the exact mirror. It may be bankrupt, or its prices not fresh."""
+    """An account with E + credit < MM by the exact mirror. It may be bankrupt."""
 
     account: AccountId
     margin: Margin
@@ -90,7 +92,7 @@ def confirm(book: Book, moment: Moment, candidates: Iterable[AccountId]) -> list
             margin = moment.margin(book.stored(account))
         except Refused:
             continue
-        if margin.equity < margin.maintenance:
+        if margin.unhealthy:
             found.append(Confirmed(account, margin))
     return found
 

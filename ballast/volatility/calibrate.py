@@ -62,7 +62,9 @@ class Calibration:
     error: float
 
 
-def implied_volatility(price: float, forward: float, strike: float, tau: float, call: bool) -> float:
+def implied_volatility(
+    price: float, forward: float, strike: float, tau: float, call: bool
+) -> float:
     """The Black-76 volatility of an undiscounted price."""
     intrinsic = max(0.0, forward - strike if call else strike - forward)
     if not intrinsic < price < (forward if call else strike):
@@ -79,7 +81,7 @@ def black(forward: float, strike: float, tau: float, volatility: float, call: bo
 
 
 def middle(
-    bid: float, ask: float, forward: float, strike: float, tau: float, call: bool
+    bid: float, ask: float, *, forward: float, strike: float, tau: float, call: bool
 ) -> VolatilityQuote:
     """A quote of a bid and an ask price, weighted by one over the width of their volatilities."""
     low, high = (implied_volatility(one, forward, strike, tau, call) for one in (bid, ask))
@@ -226,7 +228,7 @@ class _Problem:
         return float(np.sum((off * self.weight) ** 2))
 
     def _violation(self, candidate: Slice) -> float:
-        """How far the slice is from the rules, at the contract's own strikes; a little room kept."""
+        """How far the slice is from the rules at the contract's own strikes, with a little room."""
         if not candidate.fits or candidate.variance(0) < MIN_VARIANCE:
             return 1e3
         tau = (self.expiry - candidate.time) * WAD // YEAR

@@ -1,4 +1,4 @@
-"""Signed volatility reports: what publishers sign, and updates as the VolatilityQuorum reads them."""
+"""Signed volatility reports: what publishers sign, and updates as the VolatilityQuorum reads."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from eth_account import Account
 from eth_account.messages import SignableMessage, encode_typed_data
 from eth_utils.address import to_checksum_address
 
+from ballast.eip712 import ContractDomain
 from ballast.oracle.reports import ReportError, compact
 from ballast.oracle.volatility import Slice
 
@@ -29,20 +30,10 @@ _TYPES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class VolatilityDomain:
+class VolatilityDomain(ContractDomain):
     """The VolatilityQuorum that reports are signed for."""
 
-    chain_id: int
-    contract: str
-
-    def as_dict(self) -> dict[str, object]:
-        return {
-            "name": "Ballast VolatilityQuorum",
-            "version": "1",
-            "chainId": self.chain_id,
-            "verifyingContract": self.contract,
-        }
+    NAME = "Ballast VolatilityQuorum"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +68,7 @@ class SignedVolatility:
     signature: bytes
 
 
-def sign(
-    report: VolatilityReport, domain: VolatilityDomain, key: str | bytes
-) -> SignedVolatility:
+def sign(report: VolatilityReport, domain: VolatilityDomain, key: str | bytes) -> SignedVolatility:
     """Sign a report with a private key."""
     report.pack()
     signed = Account.sign_message(report.message(domain), key)

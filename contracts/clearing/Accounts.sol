@@ -36,13 +36,6 @@ abstract contract Accounts {
 
     /// @dev Thrown when an account would hold more positions than it has words.
     error Clearinghouse_TooManyPositions(AccountId account, uint256 limit);
-    /// @dev Thrown when the caller does not own the account.
-    error Clearinghouse_NotOwner(AccountId account, address caller);
-
-    modifier onlyOwner(AccountId account) {
-        if (account.owner() != msg.sender) revert Clearinghouse_NotOwner(account, msg.sender);
-        _;
-    }
 
     function _header(AccountId id) internal view returns (Header) {
         return _accounts[id].header;
@@ -85,11 +78,20 @@ abstract contract Accounts {
     }
 
     /// @dev Index of the position in `instrument`, or the number of words if there is none.
-    function _find(Position[] memory words, Instrument instrument) internal pure returns (uint256 index) {
-        uint256 count = words.length;
+    function _find(Position[] memory words, Instrument instrument) internal pure returns (uint256) {
+        return _findAmong(words, instrument, words.length);
+    }
+
+    /// @dev The same, where only the first `count` words can be in `instrument`.
+    function _findAmong(Position[] memory words, Instrument instrument, uint256 count)
+        internal
+        pure
+        returns (uint256 index)
+    {
         unchecked {
             while (index < count && !_at(words, index).isIn(instrument)) ++index;
         }
+        return index == count ? words.length : index;
     }
 
     function _append(Account memory account, Position word) internal pure {

@@ -9,10 +9,12 @@ import {Header_CashOverflow} from "../types/Header.sol";
 import {IClearinghouseBase} from "../interfaces/IClearinghouse.sol";
 import {INDEX_ONE, InterestState, InterestStateLib} from "../types/InterestState.sol";
 
-/// @notice The cash side of one call: the indices it runs at and what it has done to the totals so far.
+/// @notice The cash side of one call: the indices it runs at, what it has done to the totals so far, and, since it is in
+/// the same word, whether new risk is stopped.
 struct CashFlow {
     uint256 supplyIndex;
     uint256 debtIndex;
+    bool stopped;
     int256 supplyDelta;
     int256 debtDelta;
 }
@@ -54,8 +56,14 @@ abstract contract Cash {
         _interest = InterestStateLib.make(INDEX_ONE, INDEX_ONE, 0, 0, block.timestamp);
     }
 
+    function _setStopped(bool stopped) internal {
+        _interest = _interest.withStopped(stopped);
+    }
+
     function _openCash() internal view returns (CashFlow memory flow) {
-        (flow.supplyIndex, flow.debtIndex) = _interest.indicesAt(block.timestamp);
+        InterestState state = _interest;
+        (flow.supplyIndex, flow.debtIndex) = state.indicesAt(block.timestamp);
+        flow.stopped = state.stopped();
     }
 
     /// @dev Cash behind a scaled balance: claims round down, debts up.
@@ -124,8 +132,9 @@ abstract contract Cash {
             uint256(totals.debt) * flow.debtIndex / INDEX_ONE,
             tokens
         );
-        _interest =
-            InterestStateLib.make(flow.supplyIndex, flow.debtIndex, supplyRate, debtRate, block.timestamp);
+        _interest = InterestStateLib.make(
+                flow.supplyIndex, flow.debtIndex, supplyRate, debtRate, block.timestamp
+            ).withStopped(flow.stopped);
         emit IClearinghouseBase.InterestUpdated(flow.supplyIndex, flow.debtIndex, supplyRate, debtRate);
     }
 

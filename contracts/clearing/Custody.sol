@@ -7,16 +7,17 @@ import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
 import {Asset, IClearinghouseCore} from "../interfaces/IClearinghouse.sol";
 import {AccountId} from "../types/AccountId.sol";
+import {PERMISSION_DEPOSIT, PERMISSION_TRANSFER, PERMISSION_WITHDRAW} from "../types/Permission.sol";
 import {Instrument, InstrumentLib, PositionLib} from "../types/Position.sol";
 import {Account} from "./Accounts.sol";
 import {CashFlow} from "./Cash.sol";
-import {Lock} from "./Lock.sol";
+import {Delegation} from "./Delegation.sol";
 import {MarginGate} from "./MarginGate.sol";
 
 /// @title Money in, money out, money across (specification §8)
 /// @dev No storage of its own. Tokens come in before the books change, because the measured difference is what is
 /// credited, and go out after; the lock covers both.
-abstract contract Custody is MarginGate, Lock, IClearinghouseCore {
+abstract contract Custody is MarginGate, Delegation, IClearinghouseCore {
     using SafeERC20 for IERC20;
     using SafeCast for uint256;
 
@@ -48,16 +49,15 @@ abstract contract Custody is MarginGate, Lock, IClearinghouseCore {
         } else {
             received = _depositCollateral(flow, to, assetId, amount);
         }
+        _noteAddition(to);
         _closeCash(flow, 0, assetId == CASH);
         emit Deposited(to, assetId, received, msg.sender);
     }
 
     /// @inheritdoc IClearinghouseCore
-    function withdraw(AccountId from, uint16 assetId, uint256 amount, address to)
-        external
-        lock
-        onlyOwner(from)
-    {
+    function withdraw(AccountId from, uint16 assetId, uint256 amount, address to) external lock {
+        if (to == from.owner()) _requirePermitted(from, PERMISSION_WITHDRAW);
+        else _requireOwner(from);
         if (to == address(0) || to == address(this)) revert Clearinghouse_InvalidRecipient(to);
         Asset storage a = _asset(assetId);
         CashFlow memory flow = _openCash();
@@ -69,11 +69,9 @@ abstract contract Custody is MarginGate, Lock, IClearinghouseCore {
     }
 
     /// @inheritdoc IClearinghouseCore
-    function transfer(AccountId from, AccountId to, uint16 assetId, uint256 amount)
-        external
-        lock
-        onlyOwner(from)
-    {
+    function transfer(AccountId from, AccountId to, uint16 assetId, uint256 amount) external lock {
+        if (to.owner() == from.owner()) _requirePermitted(from, PERMISSION_TRANSFER);
+        else _requireOwner(from);
         if (from == to) revert Clearinghouse_SameAccount(from);
         if (to.owner() == address(0)) revert Clearinghouse_InvalidAccount(to);
         _asset(assetId);
@@ -83,9 +81,10 @@ abstract contract Custody is MarginGate, Lock, IClearinghouseCore {
             _credit(flow, to, (amount * CASH_UNIT).toInt256());
         } else {
             Account memory receiver = _load(flow, to, 1);
-            _addFrom(msg.sender, receiver, assetId, amount);
+            _addFromCaller(receiver, assetId, amount);
             _save(flow, receiver);
         }
+        _noteAddition(to);
         _closeCash(flow, 0, false);
         emit Transferred(from, to, assetId, amount);
     }
@@ -100,7 +99,7 @@ abstract contract Custody is MarginGate, Lock, IClearinghouseCore {
         if (total > a.cap) revert Clearinghouse_AssetCapExceeded(assetId, total, a.cap);
         a.total = uint128(total); // at most the cap
         Account memory account = _load(flow, to, 1);
-        _addFrom(msg.sender, account, assetId, received);
+        _addFromCaller(account, assetId, received);
         _save(flow, account);
     }
 
@@ -115,15 +114,15 @@ abstract contract Custody is MarginGate, Lock, IClearinghouseCore {
         } else {
             _removeCollateral(account, assetId, amount);
         }
-        _checkWithdrawal(account);
+        _checkWithdrawal(flow, account);
         _save(flow, account);
     }
 
-    /// @dev Adds collateral. Only the owner may make the account hold an asset that it did not hold.
-    function _addFrom(address by, Account memory account, uint16 assetId, uint256 amount) private pure {
+    /// @dev Adds collateral. A stranger cannot make the account hold an asset that it did not hold.
+    function _addFromCaller(Account memory account, uint16 assetId, uint256 amount) private view {
         uint256 count = account.words.length;
         _addCollateral(account, assetId, amount);
-        if (account.words.length != count && by != account.id.owner()) {
+        if (account.words.length != count && !_isPermitted(account.id, msg.sender, PERMISSION_DEPOSIT)) {
             revert Clearinghouse_StrangerCannotAdd(account.id, assetId);
         }
     }

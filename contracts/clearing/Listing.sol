@@ -6,10 +6,11 @@ import {IRiskEngine} from "../interfaces/IRiskEngine.sol";
 import {MarketState} from "../types/MarketState.sol";
 import {Delegated} from "./Delegated.sol";
 import {Markets} from "./Markets.sol";
+import {Options} from "./Options.sol";
 
 /// @title What governance adds: assets, engines, markets and their caps (specification §12)
 /// @dev No storage of its own. Part of the extension.
-abstract contract Listing is Markets, Delegated, IClearinghouseExtension {
+abstract contract Listing is Markets, Options, Delegated, IClearinghouseExtension {
     /// @dev Thrown when something would be held whose price was never accepted.
     error Clearinghouse_PriceNeverAccepted(uint16 underlying);
     /// @dev Thrown when a cap is over 2^72 whole tokens, the bound of the risk engines' arithmetic.
@@ -20,6 +21,10 @@ abstract contract Listing is Markets, Delegated, IClearinghouseExtension {
     error Clearinghouse_TokenAlreadyRegistered(address token, uint16 asset);
     /// @dev Thrown when a market is listed twice.
     error Clearinghouse_MarketAlreadyListed(uint16 underlying);
+    /// @dev Thrown when a cap on options is over 2^90, the bound of the risk engines' arithmetic.
+    error Clearinghouse_OptionCapOutOfBounds(uint16 underlying, uint256 cap, uint256 bound);
+
+    uint256 private constant MAX_OPTION_CAP = 1 << 90;
 
     /// @inheritdoc IClearinghouseExtension
     function registerAsset(address token, uint16 underlying)
@@ -70,6 +75,16 @@ abstract contract Listing is Markets, Delegated, IClearinghouseExtension {
         _listed(underlying);
         _market(underlying).cap = cap;
         emit MarketCapSet(underlying, cap);
+    }
+
+    /// @inheritdoc IClearinghouseExtension
+    function setOptionCap(uint16 underlying, uint256 cap) external viaClearinghouse restricted {
+        _requirePriced(underlying);
+        if (cap > MAX_OPTION_CAP) {
+            revert Clearinghouse_OptionCapOutOfBounds(underlying, cap, MAX_OPTION_CAP);
+        }
+        _optionMarket(underlying).cap = uint128(cap);
+        emit OptionCapSet(underlying, cap);
     }
 
     function _requireSupported(uint16 id, IRiskEngine engine_, uint256 engineId) private view {

@@ -77,7 +77,7 @@ abstract contract Markets is Accounts, Registry {
         pure
         returns (int256 longDelta, int256 claimDelta)
     {
-        uint256 index = _findPerp(account, underlying);
+        uint256 index = _findPerp(account, underlying, account.words.length);
         Position word = account.words[index];
         int256 sizeBefore = word.perpSize();
         int256 sizeAfter = sizeBefore + size;
@@ -105,13 +105,16 @@ abstract contract Markets is Accounts, Registry {
         account.cash += realised;
     }
 
-    /// @dev Adds a perpetual from another account as it is, unsettled. Returns the change of the long size.
-    function _mergePerp(Account memory account, uint16 underlying, int256 size, int256 quote)
-        internal
-        pure
-        returns (int256 longDelta)
-    {
-        uint256 index = _findPerp(account, underlying);
+    /// @dev Adds a perpetual from another account as it is, unsettled, to the account's own, which is among its first
+    /// `searched` words if it has one. Returns the change of the long size.
+    function _mergePerp(
+        Account memory account,
+        uint16 underlying,
+        int256 size,
+        int256 quote,
+        uint256 searched
+    ) internal pure returns (int256 longDelta) {
+        uint256 index = _findPerp(account, underlying, searched);
         Position word = account.words[index];
         int256 sizeAfter = word.perpSize() + size;
         int256 quoteAfter = word.perpQuote() + quote;
@@ -145,10 +148,15 @@ abstract contract Markets is Accounts, Registry {
         return size > 0 ? size : int256(0);
     }
 
-    /// @dev Index of the account's perpetual on `underlying`; an empty word is appended if there is none.
-    function _findPerp(Account memory account, uint16 underlying) private pure returns (uint256 index) {
+    /// @dev Index of the account's perpetual on `underlying`; an empty word is appended if there is none among its
+    /// first `searched` words.
+    function _findPerp(Account memory account, uint16 underlying, uint256 searched)
+        private
+        pure
+        returns (uint256 index)
+    {
         Position empty = PositionLib.perp(underlying, 0, 0);
-        index = _find(account.words, empty.instrument());
+        index = _findAmong(account.words, empty.instrument(), searched);
         if (index == account.words.length) _append(account, empty);
     }
 }

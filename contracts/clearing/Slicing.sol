@@ -1,12 +1,19 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 
 import {IClearinghouseCore, Slice} from "../interfaces/IClearinghouse.sol";
 import {AccountId} from "../types/AccountId.sol";
-import {KIND_COLLATERAL, KIND_PERP, Position, PositionLib} from "../types/Position.sol";
+import {
+    Instrument,
+    KIND_COLLATERAL,
+    KIND_OPTION,
+    KIND_PERP,
+    Position,
+    PositionLib
+} from "../types/Position.sol";
 import {Wad} from "../math/Wad.sol";
 import {Account} from "./Accounts.sol";
 import {CashFlow} from "./Cash.sol";
@@ -23,8 +30,9 @@ abstract contract Slicing is Trading {
     /// @notice The only address that may move slices.
     address public immutable LIQUIDATOR;
 
-    /// @dev What rounding can do to the value of a word, WAD: a wei of size at the greatest mark, and a wei or two.
-    uint256 private constant SLICE_DUST = 1e9;
+    /// @dev What rounding can do to the value of a word, WAD: a wei of size at the greatest mark, or of a put at the
+    /// greatest strike that opens, moved by the widest scenario; and a wei or two.
+    uint256 private constant SLICE_DUST = 1e11;
 
     /// @dev Thrown when anybody but the Liquidator asks for a slice.
     error Clearinghouse_NotLiquidator(address caller);
@@ -39,9 +47,11 @@ abstract contract Slicing is Trading {
     }
 
     /// @inheritdoc IClearinghouseCore
+    /// @dev Not within a batch: an account whose check is still to come cannot be judged.
     function transferSlice(Slice calldata slice) external lock {
         if (msg.sender != LIQUIDATOR) revert Clearinghouse_NotLiquidator(msg.sender);
         if (slice.fraction > 1e18) revert Clearinghouse_InvalidFraction(slice.fraction);
+        if (_isBatchOpen()) revert Clearinghouse_Locked();
         if (slice.from == slice.into) revert Clearinghouse_SameAccount(slice.from);
         CashFlow memory flow = _openCash();
         Account memory from = _load(flow, slice.from, 0);
@@ -50,13 +60,13 @@ abstract contract Slicing is Trading {
         int256 cash = from.cash * int256(slice.fraction) / 1e18;
         int256 movedValue = Wad.mulFloor(slice.equity - from.cash, int256(slice.fraction));
         bool known = slice.initial != 0 && into.words.length == 0
-            && into.header.engine() == from.header.engine() && _onlyPerps(from.words);
+            && into.header.engine() == from.header.engine() && _onlyDerivatives(from.words);
         uint256 count = from.words.length;
         _moveWords(from, into, int256(slice.fraction));
         from.cash += slice.payment.toInt256() - cash;
         into.cash += cash - (slice.payment + slice.insurance).toInt256();
         if (known) _checkSliceOnly(into, slice, movedValue, count);
-        else _checkInitial(into, false);
+        else _checkTakeover(into);
         _save(flow, from);
         _save(flow, into);
         _credit(flow, INSURANCE_ACCOUNT, slice.insurance.toInt256());
@@ -64,7 +74,7 @@ abstract contract Slicing is Trading {
         emit SliceTransferred(slice.from, slice.into, slice.fraction, slice.payment, slice.insurance);
     }
 
-    /// @dev An account that holds nothing but a slice of perpetuals needs no second assessment: requirements are
+    /// @dev An account that holds nothing but a slice of derivatives needs no second assessment: requirements are
     /// homogeneous, so its IM is the fraction of the one just found, and its equity is its cash and the fraction of
     /// the other's value. Not so with collateral, whose smallest unit can be worth anything.
     /// @param movedValue Value of the slice before its words were rounded, WAD.
@@ -74,20 +84,49 @@ abstract contract Slicing is Trading {
         view
     {
         uint256 dust = SLICE_DUST * count;
-        uint256 required = Math.mulDiv(slice.initial, slice.fraction, 1e18) + dust;
-        _requireEquity(into, into.cash + movedValue - int256(dust), Math.max(required, uint256(MIN_EQUITY)));
+        uint256 required = FixedPointMathLib.mulWad(slice.initial, slice.fraction) + dust;
+        _requireEquity(
+            into, into.cash + movedValue - int256(dust), FixedPointMathLib.max(required, uint256(MIN_EQUITY))
+        );
     }
 
-    /// @dev Walks backwards, so that a word removed from `from` only disturbs words already done.
+    /// @dev Walks backwards, so that a word removed from `from` only disturbs words already done. The words of `from`
+    /// are of different instruments, so only what `into` held before can be in the one that moves.
     function _moveWords(Account memory from, Account memory into, int256 fraction) private {
+        uint256 searched = into.words.length;
         for (uint256 i = from.words.length; i > 0; --i) {
-            Position word = from.words[i - 1];
-            if (word.kind() == KIND_PERP) _movePerp(from, into, i - 1, fraction);
-            else if (word.kind() == KIND_COLLATERAL) _moveCollateral(from, into, i - 1, fraction);
+            if (searched > into.words.length) searched = into.words.length;
+            uint256 kind = from.words[i - 1].kind();
+            if (kind == KIND_OPTION) _moveOption(from, into, i - 1, fraction, searched);
+            else if (kind == KIND_PERP) _movePerp(from, into, i - 1, fraction, searched);
+            else if (kind == KIND_COLLATERAL) _moveCollateral(from, into, i - 1, fraction);
         }
     }
 
-    function _movePerp(Account memory from, Account memory into, uint256 index, int256 fraction) private {
+    /// @dev Series that are expired or fixed move like any other.
+    function _moveOption(
+        Account memory from,
+        Account memory into,
+        uint256 index,
+        int256 fraction,
+        uint256 searched
+    ) private {
+        Position word = from.words[index];
+        int256 size = word.optionSize() * fraction / 1e18;
+        if (size == 0) return;
+        Instrument series = word.instrument();
+        int256 delta = _setOption(from, index, series, word.optionSize() - size);
+        delta += _addOption(into, series, size, searched);
+        _moveSeries(series, delta, delta);
+    }
+
+    function _movePerp(
+        Account memory from,
+        Account memory into,
+        uint256 index,
+        int256 fraction,
+        uint256 searched
+    ) private {
         Position word = from.words[index];
         int256 size = word.perpSize() * fraction / 1e18;
         int256 quote = word.perpQuote() * fraction / 1e18;
@@ -97,8 +136,8 @@ abstract contract Slicing is Trading {
             into.cash += quote;
             return;
         }
-        int256 longDelta = _mergePerp(into, word.id(), size, quote);
-        longDelta += _mergePerp(from, word.id(), -size, -quote);
+        int256 longDelta = _mergePerp(into, word.id(), size, quote, searched);
+        longDelta += _mergePerp(from, word.id(), -size, -quote, from.words.length);
         _moveOpenInterest(word.id(), longDelta);
     }
 
@@ -114,9 +153,9 @@ abstract contract Slicing is Trading {
         else from.words[index] = PositionLib.collateral(word.id(), word.amount() - amount);
     }
 
-    function _onlyPerps(Position[] memory words) private pure returns (bool) {
+    function _onlyDerivatives(Position[] memory words) private pure returns (bool) {
         for (uint256 i; i < words.length; ++i) {
-            if (words[i].kind() != KIND_PERP) return false;
+            if (words[i].kind() == KIND_COLLATERAL) return false;
         }
         return true;
     }

@@ -6,7 +6,7 @@ import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
 import {Fill, IClearinghouseCore, Trade} from "../interfaces/IClearinghouse.sol";
 import {AccountId} from "../types/AccountId.sol";
-import {Instrument, KIND_COLLATERAL, KIND_PERP} from "../types/Position.sol";
+import {Instrument, KIND_COLLATERAL, KIND_OPTION, KIND_PERP, Position} from "../types/Position.sol";
 import {Snapshot} from "../types/Snapshot.sol";
 import {Wad} from "../math/Wad.sol";
 import {Account} from "./Accounts.sol";
@@ -25,9 +25,9 @@ abstract contract Trading is Custody {
     address public immutable EXCHANGE;
 
     /// @dev What a fill needs to know of its instrument.
-    /// @param fairPrice Mark of a perpetual, spot of collateral, WAD.
+    /// @param fairPrice Mark of a perpetual, model price of an option, spot of collateral, WAD.
     /// @param band Greatest distance of a fill's price from the fair price, WAD.
-    /// @param basis Mark less cumulative funding, WAD; zero for spot.
+    /// @param basis Mark less cumulative funding, WAD; zero but for perpetuals.
     /// @param unit Smallest units of collateral in one whole token.
     struct Terms {
         Instrument instrument;
@@ -66,9 +66,10 @@ abstract contract Trading is Custody {
         for (uint256 i; i < trade.fills.length; ++i) {
             _applyFill(flow, terms, trade, trade.fills[i], taker);
         }
-        _checkTrade(taker, trade.takerMinHealth);
+        _checkTrade(flow, taker, trade.takerMinHealth);
         _save(flow, taker);
         if (terms.instrument.kind() == KIND_PERP) _moveOpenInterest(terms.instrument.id(), terms.longDelta);
+        else if (terms.instrument.kind() == KIND_OPTION) _tradeSeries(terms.instrument, terms.longDelta);
         _credit(flow, FEE_ACCOUNT, -terms.claimDelta);
         _closeCash(flow, 0, false);
     }
@@ -90,7 +91,7 @@ abstract contract Trading is Custody {
         _fillSide(terms, taker, fill.size, price, fill.takerFee, trade.takerReduceOnly);
         Account memory maker = _load(flow, fill.maker, 1);
         _fillSide(terms, maker, -fill.size, price, fill.makerFee, fill.makerReduceOnly);
-        _checkTrade(maker, fill.makerMinHealth);
+        _checkTrade(flow, maker, fill.makerMinHealth);
         _save(flow, maker);
         emit Traded(
             trade.instrument,
@@ -114,16 +115,20 @@ abstract contract Trading is Custody {
         bool reduceOnly
     ) private pure {
         if (reduceOnly) _requireReducing(terms.instrument, account, size);
-        if (terms.instrument.kind() == KIND_PERP) {
-            (int256 longDelta, int256 claimDelta) =
+        int256 longDelta;
+        int256 claimDelta;
+        uint256 kind = terms.instrument.kind();
+        if (kind == KIND_PERP) {
+            (longDelta, claimDelta) =
                 _fillPerp(account, terms.instrument.id(), size, price - terms.fairPrice, terms.basis);
-            terms.longDelta += longDelta;
-            terms.claimDelta += claimDelta;
+        } else if (kind == KIND_OPTION) {
+            (longDelta, claimDelta) = _fillOption(account, terms.instrument, size, price);
         } else {
-            terms.claimDelta += _fillSpot(account, terms.instrument, size, price, terms.unit);
+            claimDelta = _fillSpot(account, terms.instrument, size, price, terms.unit);
         }
         account.cash -= fee.toInt256();
-        terms.claimDelta -= fee.toInt256();
+        terms.longDelta += longDelta;
+        terms.claimDelta += claimDelta - fee.toInt256();
     }
 
     /// @dev Exchanges collateral for cash inside the account; what it pays rounds up, what it gets rounds down.
@@ -141,12 +146,15 @@ abstract contract Trading is Custody {
     }
 
     function _requireReducing(Instrument instrument, Account memory account, int256 size) private pure {
-        uint256 index = _find(account.words, instrument);
-        bool isPerp = instrument.kind() == KIND_PERP;
-        int256 held;
-        if (index != account.words.length && isPerp) held = account.words[index].perpSize();
         // Collateral is never negative: any sale that the balance allows reduces it.
-        bool reducing = isPerp ? (held < 0) != (size < 0) && Wad.abs(size) <= Wad.abs(held) : size < 0;
+        bool isSpot = instrument.kind() == KIND_COLLATERAL;
+        uint256 index = _find(account.words, instrument);
+        int256 held;
+        if (index != account.words.length && !isSpot) {
+            Position word = account.words[index];
+            held = instrument.kind() == KIND_PERP ? word.perpSize() : word.optionSize();
+        }
+        bool reducing = isSpot ? size < 0 : (held < 0) != (size < 0) && Wad.abs(size) <= Wad.abs(held);
         if (!reducing) revert Clearinghouse_NotReducing(account.id, held, held + size);
     }
 
@@ -155,6 +163,10 @@ abstract contract Trading is Custody {
     function _terms(Instrument instrument) private view returns (Terms memory terms) {
         if (!instrument.isCanonical()) revert Clearinghouse_UnsupportedInstrument(instrument);
         terms.instrument = instrument;
+        if (instrument.kind() == KIND_OPTION) {
+            (terms.fairPrice, terms.band) = _optionTerms(instrument);
+            return terms;
+        }
         Snapshot snapshot;
         if (instrument.kind() == KIND_PERP) {
             snapshot = ORACLE.snapshot(instrument.id());

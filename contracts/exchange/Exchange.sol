@@ -8,6 +8,7 @@ import {Fill, IClearinghouse, Trade} from "../interfaces/IClearinghouse.sol";
 import {IExchange, Order, SignedOrder} from "../interfaces/IExchange.sol";
 import {IOracleAdapter, PriceUpdate} from "../interfaces/IOracleAdapter.sol";
 import {AccountId} from "../types/AccountId.sol";
+import {PERMISSION_TRADE} from "../types/Permission.sol";
 import {Instrument} from "../types/Position.sol";
 import {Orders} from "./Orders.sol";
 
@@ -100,6 +101,11 @@ contract Exchange is Orders, AccessManaged {
                 fills: fills
             })
         );
+    }
+
+    /// @dev The owner needs no call to say so.
+    function _mayTrade(AccountId account, address who) internal view override returns (bool) {
+        return account.owner() == who || CLEARINGHOUSE.isPermitted(account, who, PERMISSION_TRADE);
     }
 
     /// @dev The fees of the instrument, after checking that every order allows them.

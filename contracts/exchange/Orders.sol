@@ -34,7 +34,7 @@ abstract contract Orders is EIP712, IExchange {
     /// @inheritdoc IExchange
     mapping(AccountId account => uint64 sequence) public floorOf;
 
-    /// @dev Thrown when the signature is not the account owner's; `signer` is zero if it is no key's at all.
+    /// @dev Thrown when the signature is of nobody who may trade for the account; `signer` is zero if it is no key's at all.
     error Exchange_InvalidSignature(AccountId account, address signer);
     /// @dev Thrown when an order's time is over.
     error Exchange_OrderExpired(uint256 expiry, uint256 time);
@@ -46,15 +46,15 @@ abstract contract Orders is EIP712, IExchange {
     error Exchange_FloorNotRaised(AccountId account, uint64 floor, uint64 sequence);
     /// @dev Thrown when less of an order is left than would be filled.
     error Exchange_Overfilled(AccountId account, uint256 nonce, uint256 left, uint256 size);
-    /// @dev Thrown when the caller does not own the account.
-    error Exchange_NotOwner(AccountId account, address caller);
+    /// @dev Thrown when the caller may not trade for the account.
+    error Exchange_NotPermitted(AccountId account, address caller);
 
     constructor() EIP712("Ballast Exchange", "1") {}
 
     /// @inheritdoc IExchange
     /// @dev The lane counts as filled to the brim, so the cancelled sequence has nothing left and higher ones live.
     function cancel(AccountId account, uint256 nonce) external {
-        if (account.owner() != msg.sender) revert Exchange_NotOwner(account, msg.sender);
+        _requireCanceller(account);
         Lane storage held = _lanes[account][uint192(nonce >> 64)];
         if (held.sequence > uint64(nonce)) revert Exchange_OrderSuperseded(account, nonce, held.sequence);
         (held.sequence, held.filled) = (uint64(nonce), type(uint128).max);
@@ -117,19 +117,22 @@ abstract contract Orders is EIP712, IExchange {
         emit OrderFilled(orderHash, order.account, order.nonce, held.filled);
     }
 
-    /// @dev A key's signature first, then, if the owner is a contract, its own word (ERC-1271). That is a static call:
-    /// nothing can change during it.
+    /// @dev A key's signature first, of the owner or of a delegate who may trade; then, if the owner is a contract, its
+    /// own word (ERC-1271). That is a static call: nothing can change during it.
     function _requireSigned(AccountId account, bytes32 orderHash, bytes calldata signature) private view {
         address owner = account.owner();
         (address signer, ECDSA.RecoverError problem,) = ECDSA.tryRecoverCalldata(orderHash, signature);
-        if (problem == ECDSA.RecoverError.NoError && signer == owner) return;
+        if (problem == ECDSA.RecoverError.NoError && _mayTrade(account, signer)) return;
         bool agreed = owner.code.length != 0
             && SignatureChecker.isValidERC1271SignatureNowCalldata(owner, orderHash, signature);
         if (!agreed) revert Exchange_InvalidSignature(account, signer);
     }
 
+    /// @dev Whether an address may trade for an account: its owner, or a delegate.
+    function _mayTrade(AccountId account, address who) internal view virtual returns (bool);
+
     function _requireCanceller(AccountId account) private view {
-        if (account.owner() != msg.sender) revert Exchange_NotOwner(account, msg.sender);
+        if (!_mayTrade(account, msg.sender)) revert Exchange_NotPermitted(account, msg.sender);
     }
 
     function _requireNotRecalled(AccountId account, uint256 nonce) private view {

@@ -2,7 +2,8 @@
 pragma solidity ^0.8.28;
 
 import {AccountId} from "../types/AccountId.sol";
-import {IOracleAdapter} from "./IOracleAdapter.sol";
+import {SignedOrder} from "./IExchange.sol";
+import {IOracleAdapter, PriceUpdate} from "./IOracleAdapter.sol";
 import {IRiskEngine} from "./IRiskEngine.sol";
 import {Header} from "../types/Header.sol";
 import {LiquidationTerms, Margin} from "../types/Margin.sol";
@@ -72,7 +73,8 @@ interface IClearinghouseBase {
     event Deposited(AccountId indexed account, uint16 indexed asset, uint256 amount, address from);
     event Withdrawn(AccountId indexed account, uint16 indexed asset, uint256 amount, address to);
     event Transferred(AccountId indexed from, AccountId indexed to, uint16 indexed asset, uint256 amount);
-    /// @param basis Mark − cumulative funding at which both sides were settled before the fill; zero for spot.
+    /// @param basis Mark − cumulative funding at which both sides were settled before the fill; zero for options and
+    /// spot.
     event Traded(
         Instrument indexed instrument,
         AccountId indexed taker,
@@ -83,19 +85,27 @@ interface IClearinghouseBase {
         uint256 makerFee,
         int256 basis
     );
-    /// @notice Every perpetual of the account was settled to mark.
+    /// @notice Every perpetual of the account was settled to mark, and options became cash (`OptionSettled`).
+    /// @param realised Cash that all of it became.
     event Settled(AccountId indexed account, int256 realised);
+    /// @notice An option of a fixed series became cash: size × payoff, rounded down.
+    event OptionSettled(AccountId indexed account, Instrument indexed series, int256 size, uint256 payoff);
     event SliceTransferred(
         AccountId indexed from, AccountId indexed into, uint256 fraction, uint256 payment, uint256 insurance
     );
     event InterestUpdated(uint256 supplyIndex, uint256 debtIndex, uint256 supplyRate, uint256 debtRate);
     event FundingUpdated(uint16 indexed underlying, int256 cumulative, int256 ratePerSecond);
     event ReserveCollected(uint256 amount);
+    /// @notice The owner let `delegate` do what `permissions` says, up to and including `expiry`; zero is nothing.
+    event DelegateSet(AccountId indexed account, address indexed delegate, uint8 permissions, uint64 expiry);
     event EngineSelected(AccountId indexed account, uint8 engine);
+    event NewRiskStopped(address by);
+    event NewRiskResumed(address by);
     event AssetRegistered(uint16 indexed asset, address token, uint8 decimals, uint16 underlying);
     event AssetCapSet(uint16 indexed asset, uint256 cap);
     event MarketListed(uint16 indexed underlying);
     event MarketCapSet(uint16 indexed underlying, uint256 cap);
+    event OptionCapSet(uint16 indexed underlying, uint256 cap);
     event EngineRegistered(uint8 indexed engine, address implementation);
 
     /// @notice The adapter with the accepted prices.
@@ -108,10 +118,12 @@ interface IClearinghouseCore is IClearinghouseBase {
     /// @dev Credits the measured balance difference. A stranger may only add cash or an asset the account holds.
     function deposit(AccountId to, uint16 asset, uint256 amount) external returns (uint256 received);
 
-    /// @notice Pays `amount` of `asset` out of the caller's account. Leaves E ≥ max(IM, 10 % of perp notional).
+    /// @notice Pays `amount` of `asset` out of an account. Leaves E ≥ max(IM, 10 % of perp notional). The owner names any
+    /// recipient, a delegate only the owner.
     function withdraw(AccountId from, uint16 asset, uint256 amount, address to) external;
 
-    /// @notice Moves `amount` of `asset` between accounts; the giving one must pass the check of a withdrawal.
+    /// @notice Moves `amount` of `asset` between accounts; the giving one must pass the check of a withdrawal. The owner
+    /// names any account, a delegate only another one of the owner's.
     function transfer(AccountId from, AccountId to, uint16 asset, uint256 amount) external;
 
     /// @notice Carries out a trade. Only the Exchange, which has verified both sides' consent.
@@ -134,6 +146,9 @@ interface IClearinghouseCore is IClearinghouseBase {
     /// @notice Whether a call is under way that changes accounts.
     function isLocked() external view returns (bool);
 
+    /// @notice Whether `who` is the account's owner, or a delegate who holds every bit of `permission` now.
+    function isPermitted(AccountId account, address who, uint8 permission) external view returns (bool);
+
     /// @notice Terms on which the account's engine lets it be liquidated.
     function liquidationTerms(AccountId account) external view returns (LiquidationTerms memory);
 
@@ -150,12 +165,58 @@ interface IClearinghouseCore is IClearinghouseBase {
 
 /// @title What the Clearinghouse answers through its extension: the roads that are taken seldom
 interface IClearinghouseExtension is IClearinghouseBase {
-    /// @notice Settles every perpetual of the account to mark: unrealised profit and loss becomes cash.
-    /// @dev Anybody may call; equity does not change.
+    /// @notice Refreshes prices, then makes calls of this contract one after the other, all as the caller's. Margin is
+    /// checked once for each account, at the end, as strictly as the strictest of its changes asks for.
+    /// @param updates Prices to refresh first.
+    /// @param calls Encoded calls of this contract; none may be a multicall or a liquidation.
+    /// @return results What they answered.
+    function multicall(PriceUpdate[] calldata updates, bytes[] calldata calls)
+        external
+        returns (bytes[] memory results);
+
+    /// @notice Lets the Exchange settle signed orders, as `IExchange.settle` without price updates: for batches.
+    function settleOrders(SignedOrder calldata taker, SignedOrder[] calldata makers, uint256[] calldata sizes)
+        external;
+
+    /// @notice Gives this contract an allowance by the caller's signature (EIP-2612), for a deposit in the same batch.
+    /// @dev Never fails for the signature's sake: it may have been used already. Then the deposit decides.
+    function permit(uint16 asset, uint256 amount, uint256 deadline, uint8 v, bytes32 r, bytes32 s) external;
+
+    /// @notice Stops new risk at once: trades that do not only reduce, withdrawals that borrow, changes of engine.
+    /// Deposits, reductions, withdrawals of free collateral and liquidations go on. For the guardian.
+    function stopNewRisk() external;
+
+    /// @notice Lets new risk in again. For the administration.
+    function resumeNewRisk() external;
+
+    /// @notice Whether new risk is stopped.
+    function isNewRiskStopped() external view returns (bool);
+
+    /// @notice Turns into cash what the account has gained and lost: its perpetuals are settled to mark, and its options
+    /// whose series were fixed at least an hour ago become their payoff.
+    /// @dev Anybody may call; equity changes by rounding alone, a wei a position at most. Needs no fresh price.
     function settle(AccountId account) external;
 
     /// @notice Puts the account under another registered engine; it must meet that engine's IM.
     function selectEngine(AccountId account, uint8 engine) external;
+
+    /// @notice Lets `delegate` act for the account within `permissions` until `expiry`, instead of what held before.
+    /// Zero permissions revoke. Only the owner.
+    /// @param permissions Sum of the constants of `Permission.sol`.
+    /// @param expiry Last second at which they hold, unix time.
+    function setDelegate(AccountId account, address delegate, uint8 permissions, uint64 expiry) external;
+
+    /// @notice What was last set for a delegate, expired or not.
+    function delegateOf(AccountId account, address delegate)
+        external
+        view
+        returns (uint8 permissions, uint64 expiry);
+
+    /// @notice Units open in all series of an underlying together, and their cap, WAD.
+    function optionMarket(uint16 underlying) external view returns (uint256 openInterest, uint256 cap);
+
+    /// @notice Open interest of an option series on either side, WAD.
+    function seriesInterest(Instrument series) external view returns (uint256 long, uint256 short);
 
     /// @notice A registered asset. Reverts if `id` is unknown.
     function asset(uint16 id) external view returns (Asset memory);
@@ -212,6 +273,10 @@ interface IClearinghouseExtension is IClearinghouseBase {
 
     /// @notice Sets the greatest open interest, WAD, that a trade may reach. Below what is open, only reductions trade.
     function setMarketCap(uint16 underlying, uint256 cap) external;
+
+    /// @notice Sets the greatest number of option units, WAD, that trades may have open in all series of `underlying`.
+    /// Below what is open, only reductions trade.
+    function setOptionCap(uint16 underlying, uint256 cap) external;
 }
 
 /// @title The contract that holds all user money and writes all accounts

@@ -6,7 +6,7 @@ import {Instrument} from "../types/Position.sol";
 import {PriceUpdate} from "./IOracleAdapter.sol";
 
 /// @notice A limit order. Every field is signed.
-/// @param account Account that trades; its owner signs.
+/// @param account Account that trades; its owner signs, or a delegate who may trade.
 /// @param instrument Perpetual or collateral asset.
 /// @param size WAD, positive to buy, negative to sell.
 /// @param limitPrice Worst price in cash for one unit, WAD. A maker fills at exactly this price.
@@ -52,7 +52,8 @@ interface IExchange {
         PriceUpdate[] calldata updates
     ) external;
 
-    /// @notice Cancels every order of the nonce's lane up to and including its sequence. Only the account's owner.
+    /// @notice Cancels every order of the nonce's lane up to and including its sequence. Only the account's owner, or a delegate
+    /// who may trade.
     function cancel(AccountId account, uint256 nonce) external;
 
     /// @notice Cancels, for each nonce, every order of its lane up to and including its sequence. Lanes that hold a

@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {LiquidationTerms, Margin} from "../types/Margin.sol";
-import {Position} from "../types/Position.sol";
+import {Instrument, Position} from "../types/Position.sol";
 
 /// @title Answers what an account is worth and what it must hold
 /// @dev Equity never depends on the engine; requirements do. Requirements are positively homogeneous: the
@@ -22,6 +22,9 @@ interface IRiskEngine {
         external
         view
         returns (Margin memory);
+
+    /// @notice Fair price of one unit of an option, WAD of cash, and its delta, signed WAD a unit.
+    function fairPrice(Instrument series) external view returns (uint256 price, int256 delta);
 
     /// @notice Whether the engine has parameters for a collateral asset, which it then never loses.
     function supportsAsset(uint16 asset) external view returns (bool);

@@ -141,7 +141,7 @@ interface IVolatilityBoard {
     /// @notice How the volatility of an underlying is published; all zero if it is not.
     function volatilityConfig(uint16 underlying) external view returns (VolatilityConfig memory);
 
-    /// @notice The word of an expiry; zero if it has none, the settlement price once it is settled.
+    /// @notice The word of an expiry; zero if it has none, price and time of the settlement once it is settled.
     function slice(uint16 underlying, uint32 expiry) external view returns (VolatilitySlice);
 
     /// @notice What is known of the settlement mean so far.

@@ -48,7 +48,10 @@ library LiquidationMath {
     ) internal pure returns (uint256) {
         if (full && maintenance < DUST) return WAD;
         uint256 target = FixedPointMathLib.mulWad(terms.targetHealth, maintenance);
-        return FixedPointMathLib.mulDiv(target - equity, WAD, target - discount);
+        unchecked {
+            // discount ≤ equity < maintenance ≤ target
+            return FixedPointMathLib.mulDiv(target - equity, WAD, target - discount);
+        }
     }
 
     /// @notice What the liquidator pays for a fraction: to the account rounded down, to the insurance rounded up.
@@ -57,10 +60,13 @@ library LiquidationMath {
         pure
         returns (uint256 payment, uint256 insurance, uint256 reward)
     {
-        payment = FixedPointMathLib.mulWad(fraction, equity - discount);
-        uint256 gain = FixedPointMathLib.mulWad(fraction, discount);
-        insurance = FixedPointMathLib.mulWadUp(gain, INSURANCE_SHARE);
-        reward = gain - insurance;
+        unchecked {
+            // discount ≤ equity, and a fifth rounded up is at most the whole
+            payment = FixedPointMathLib.mulWad(fraction, equity - discount);
+            uint256 gain = FixedPointMathLib.mulWad(fraction, discount);
+            insurance = FixedPointMathLib.mulWadUp(gain, INSURANCE_SHARE);
+            reward = gain - insurance;
+        }
     }
 
     /// @dev Linear in health from the greatest discount to the least at health 1.
@@ -71,9 +77,12 @@ library LiquidationMath {
     {
         uint256 lowEquity = FixedPointMathLib.mulWad(terms.discountMaxHealth, maintenance);
         if (equity <= lowEquity) return terms.discountMax;
-        uint256 span = terms.discountMax - terms.discountMin;
-        return
-            terms.discountMin + FixedPointMathLib.mulDiv(span, maintenance - equity, maintenance - lowEquity);
+        unchecked {
+            // lowEquity < equity < maintenance, and an engine's discounts are ordered
+            uint256 span = terms.discountMax - terms.discountMin;
+            uint256 part = FixedPointMathLib.mulDiv(span, maintenance - equity, maintenance - lowEquity);
+            return terms.discountMin + part;
+        }
     }
 
     /// @dev Linear in proven time; beyond the patience only while E < MM/4.

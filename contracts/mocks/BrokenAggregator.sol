@@ -15,6 +15,7 @@ contract BrokenAggregator {
 
     Mode public mode;
     uint256 public decimals = 8;
+    uint256 public answer = 200_000_000_000;
 
     /// @notice Chooses how the next answers go wrong.
     function setMode(Mode mode_) external {
@@ -26,16 +27,22 @@ contract BrokenAggregator {
         decimals = decimals_;
     }
 
+    /// @notice Sets the good answer, any word.
+    function setAnswer(uint256 answer_) external {
+        answer = answer_;
+    }
+
     /// @dev Answers `latestRoundData` by hand.
     // solhint-disable-next-line no-complex-fallback
     fallback() external {
         Mode how = mode;
         uint256 time = block.timestamp;
+        uint256 good = answer;
         assembly {
             switch how
             case 0 {
                 mstore(0x00, 1)
-                mstore(0x20, 200000000000)
+                mstore(0x20, good)
                 mstore(0x40, time)
                 mstore(0x60, time)
                 mstore(0x80, 1)

@@ -61,7 +61,8 @@ contract CodecProbe {
             bool fresh,
             uint256 blockTag,
             bool wide,
-            bool suspect
+            bool suspect,
+            bool halted
         )
     {
         return (
@@ -71,7 +72,8 @@ contract CodecProbe {
             word.isFresh(nowTime),
             word.blockTag(),
             word.isWide(),
-            word.isSuspect()
+            word.isSuspect(),
+            word.isHalted()
         );
     }
 

@@ -30,7 +30,7 @@ abstract contract ExpiryFixing is VolatilityBoard {
             if (price == 0) price = _spot(underlying);
             if (price == 0) revert ExpiryFixing_NoPrice(underlying);
         }
-        _setSlice(key, VolatilitySlice.wrap(FIXED | price));
+        _setSlice(key, VolatilitySlice.wrap(FIXED | (block.timestamp << 128) | price));
         _retire(underlying, expiry);
         emit ExpiryFixed(underlying, expiry, price);
     }

@@ -23,7 +23,7 @@ import {Suspicion, SuspicionLib} from "./Suspicion.sol";
 /// @dev Storage: one word a feed that everybody reads; a second that only a refresh touches and writes once a
 /// bucket; a third that only suspect reports touch. How to stop it: leave a feed without fresh reports, and
 /// it is stale, or configure a quorum that its sources do not reach.
-contract OracleAdapter is IOracleAdapter, FeedRegistry, ExpiryFixing, Sequencer, ReentrancyGuardTransient {
+contract OracleAdapter is FeedRegistry, Sequencer, ExpiryFixing, ReentrancyGuardTransient {
     using SnapshotPacking for Snapshot;
 
     /// @notice A price was accepted.
@@ -74,7 +74,7 @@ contract OracleAdapter is IOracleAdapter, FeedRegistry, ExpiryFixing, Sequencer,
 
     /// @inheritdoc IOracleAdapter
     function snapshot(uint16 underlying) external view returns (Snapshot) {
-        return _accepted(underlying, _isHalted());
+        return _seen(underlying, _isHalted());
     }
 
     /// @inheritdoc IOracleAdapter
@@ -83,13 +83,8 @@ contract OracleAdapter is IOracleAdapter, FeedRegistry, ExpiryFixing, Sequencer,
         words = new Snapshot[](count);
         bool halted = _isHalted();
         for (uint256 i; i < count; ++i) {
-            words[i] = _accepted(underlyings[i], halted);
+            words[i] = _seen(underlyings[i], halted);
         }
-    }
-
-    /// @inheritdoc IOracleAdapter
-    function outageUntil() external view returns (uint256 until) {
-        (, until) = _outage();
     }
 
     /// @inheritdoc IOracleAdapter
@@ -100,7 +95,7 @@ contract OracleAdapter is IOracleAdapter, FeedRegistry, ExpiryFixing, Sequencer,
         for (uint256 i; i < count; ++i) {
             uint256 key = keys[i];
             words[i] = uint32(key) == 0
-                ? Snapshot.unwrap(_accepted(uint16(key >> 32), halted))
+                ? Snapshot.unwrap(_seen(uint16(key >> 32), halted))
                 : VolatilitySlice.unwrap(_slice(key));
         }
     }
@@ -116,17 +111,18 @@ contract OracleAdapter is IOracleAdapter, FeedRegistry, ExpiryFixing, Sequencer,
         return _suspicions[underlying];
     }
 
+    /// @dev The snapshot as everybody outside sees it.
+    function _seen(uint16 underlying, bool halted) private view returns (Snapshot word) {
+        word = _snapshots[underlying];
+        if (halted) word = word.markHalted();
+    }
+
     function _checkUnlocked() internal view override {
         if (CLEARINGHOUSE.isLocked()) revert OracleAdapter_Locked();
     }
 
     function _spot(uint16 underlying) internal view override returns (uint256) {
         return _snapshots[underlying].spot();
-    }
-
-    function _accepted(uint16 underlying, bool halted) private view returns (Snapshot word) {
-        word = _snapshots[underlying];
-        if (halted) word = word.markHalted();
     }
 
     function _refresh(uint16 underlying, bytes[] calldata updates) private {

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
+import {IOracleAdapter} from "../interfaces/IOracleAdapter.sol";
 import {IAggregatorV3} from "./sources/IAggregatorV3.sol";
 
-/// @title Whether the chain's sequencer is up, by a feed that says so (specification §5.7)
+/// @title Whether the chain's sequencer is up, by a feed that says so (specification §5.9)
 /// @dev While it is down nobody but who can force transactions gets any in, so prices of that time must not open risk,
 /// and owners need a while afterwards before they are liquidated. A feed that is broken opens nothing, but shields
 /// nobody either; one that says "down" shields for a day. No storage.
-abstract contract Sequencer {
+abstract contract Sequencer is IOracleAdapter {
     /// @dev Long enough to see that the chain is back and to act; any longer and accounts fall further than margins.
     uint256 private constant MAX_GRACE = 1 hours;
     uint256 private constant MAX_OUTAGE = 24 hours;
@@ -37,13 +38,20 @@ abstract contract Sequencer {
         if (!valid) revert Sequencer_NoAnswer(feed);
     }
 
-    function _isHalted() internal view returns (bool halted) {
-        (halted,) = _outage();
+    /// @inheritdoc IOracleAdapter
+    function outageUntil() external view returns (uint256 until) {
+        if (address(SEQUENCER_FEED) != address(0)) (, until) = _outage();
     }
 
-    /// @dev Whether prices count as not fresh, and until when nobody is liquidated.
-    function _outage() internal view returns (bool halted, uint256 until) {
-        if (address(SEQUENCER_FEED) == address(0)) return (false, 0);
+    /// @dev Whether prices count as not fresh.
+    function _isHalted() internal view returns (bool) {
+        if (address(SEQUENCER_FEED) == address(0)) return false;
+        (bool halted,) = _outage();
+        return halted;
+    }
+
+    /// @dev Whether prices count as not fresh, and until when nobody is liquidated. Only where there is a feed.
+    function _outage() private view returns (bool halted, uint256 until) {
         (bool valid, bool down, uint256 since) = _status(SEQUENCER_FEED);
         if (!valid) return (true, 0);
         until = since + (down ? MAX_OUTAGE : SEQUENCER_GRACE);

@@ -6,7 +6,6 @@ import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 
 import {IClearinghouse} from "../interfaces/IClearinghouse.sol";
 import {IOracleAdapter} from "../interfaces/IOracleAdapter.sol";
-import {IOptionOracle} from "../interfaces/IOptionOracle.sol";
 import {IRiskEngine} from "../interfaces/IRiskEngine.sol";
 import {Black76} from "../math/Black76.sol";
 import {NormalTable} from "../math/NormalTable.sol";
@@ -140,7 +139,8 @@ contract JointScenarioEngine is IRiskEngine, RiskParameters {
         });
     }
 
-    /// @notice Precise price of one unit of an option, WAD of cash, and its change with the spot, WAD (specification §13.5).
+    /// @inheritdoc IRiskEngine
+    /// @dev Precise Black-76 (specification §13.5).
     function fairPrice(Instrument option) external view returns (uint256 price, int256 delta) {
         Position word = Position.wrap(Instrument.unwrap(option));
         if (word.kind() != KIND_OPTION) revert JointScenarioEngine_UnknownKind(word);
@@ -148,7 +148,7 @@ contract JointScenarioEngine is IRiskEngine, RiskParameters {
         if (snapshot.spot() == 0) revert JointScenarioEngine_PriceNeverAccepted(word.id());
         uint256[] memory keys = new uint256[](1);
         keys[0] = uint256(word.id()) << 32 | word.expiry();
-        VolatilitySlice slice = VolatilitySlice.wrap(_options().market(keys)[0]);
+        VolatilitySlice slice = VolatilitySlice.wrap(ORACLE.market(keys)[0]);
         uint256 strike = word.strike() * 1e10;
         if (slice.isFixed()) {
             (price,) = Black76.price(slice.settlementPrice(), strike, 0, word.isPut());
@@ -263,7 +263,7 @@ contract JointScenarioEngine is IRiskEngine, RiskParameters {
                 keys[count++] = e.underlying() << 32 | expiry.date();
             }
         }
-        uint256[] memory words = _options().market(keys);
+        uint256[] memory words = ORACLE.market(keys);
         book.table = OptionKernel.load(NORMAL_TABLE);
         int256 worth;
         count = 0;
@@ -321,13 +321,9 @@ contract JointScenarioEngine is IRiskEngine, RiskParameters {
         uint256 elapsed;
         uint256 mean;
         if (block.timestamp + OptionPricing.WINDOW > date) {
-            (elapsed, mean) = _options().settlementMean(uint16(underlying), uint32(date));
+            (elapsed, mean) = ORACLE.settlementMean(uint16(underlying), uint32(date));
         }
         return OptionPricing.term(snapshot, slice, date, block.timestamp, elapsed, mean);
-    }
-
-    function _options() private view returns (IOptionOracle) {
-        return IOptionOracle(address(ORACLE));
     }
 
     // ---- Requirements ----

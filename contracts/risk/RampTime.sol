@@ -5,7 +5,7 @@ import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManage
 
 import {IClearinghouse} from "../interfaces/IClearinghouse.sol";
 
-/// @title How long a change of an engine's parameters takes (specification §6.10)
+/// @title How long a change of an engine's parameters takes (specification §6.11)
 /// @dev Storage: the time that changes take from now on.
 abstract contract RampTime is AccessManaged {
     /// @dev A day is long enough for an owner to see a change and to act on it; a month, short enough to matter.

@@ -58,7 +58,7 @@ struct AssetRamp {
     uint32 end;
 }
 
-/// @title Governed parameters of a risk engine, each with its bound (specification §6.4, §6.10)
+/// @title Governed parameters of a risk engine, each with its bound (specification §6.4, §6.11)
 /// @dev Storage: one word an underlying and a quarter of one an asset, which is all that an assessment reads; and their
 /// ramps, which only a change reads. Parameters go linearly from where they are to where they were set; the words that
 /// are read follow that line whenever anybody calls `advance…`, and never run ahead of it.

@@ -12,7 +12,7 @@ import {OptionKernel} from "../math/OptionKernel.sol";
 import {Ramp} from "../math/Ramp.sol";
 import {Wad} from "../math/Wad.sol";
 import {ASSESS_ALL, LiquidationTerms, Margin} from "../types/Margin.sol";
-import {KIND_COLLATERAL, KIND_OPTION, KIND_PERP, Position} from "../types/Position.sol";
+import {Instrument, KIND_COLLATERAL, KIND_OPTION, KIND_PERP, Position} from "../types/Position.sol";
 import {Snapshot} from "../types/Snapshot.sol";
 import {VolatilitySlice} from "../types/VolatilitySlice.sol";
 import {Expiry, OptionBook} from "./OptionBook.sol";
@@ -126,6 +126,11 @@ contract RuleEngine is IRiskEngine, RuleParameters {
         tally.moved = underlying;
         tally.spot = spot;
         return _assess(tally, cash, words);
+    }
+
+    /// @inheritdoc IRiskEngine
+    function fairPrice(Instrument series) external pure returns (uint256, int256) {
+        revert RuleEngine_OptionUnsupported(Position.wrap(Instrument.unwrap(series)));
     }
 
     /// @inheritdoc IRiskEngine

@@ -11,6 +11,7 @@ pragma solidity ^0.8.28;
 /// |  64 … 95  | debt rate       | 1e-9 a year                            |
 /// |  32 … 63  | time            | unix seconds at which the indices stood |
 /// |   8 … 31  | rebase sequence | number of rebases so far               |
+/// |   0       | stopped         | whether the guardian stopped new risk (specification §7.6) |
 ///
 /// Indices run linearly between changes of utilisation, so reading them costs no write.
 type InterestState is uint256;
@@ -46,6 +47,14 @@ library InterestStateLib {
 
     function time(InterestState self) internal pure returns (uint256) {
         return uint32(InterestState.unwrap(self) >> 32);
+    }
+
+    function stopped(InterestState self) internal pure returns (bool) {
+        return InterestState.unwrap(self) & 1 != 0;
+    }
+
+    function withStopped(InterestState self, bool stopped_) internal pure returns (InterestState) {
+        return InterestState.wrap((InterestState.unwrap(self) >> 1 << 1) | (stopped_ ? 1 : 0));
     }
 
     /// @notice Both indices at `nowTime`. They saturate at the width of their fields, where interest stops.

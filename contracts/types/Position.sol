@@ -47,6 +47,12 @@ library PositionLib {
         );
     }
 
+    /// @notice A position of `size_` (WAD) in an option series.
+    function option(Instrument series, int256 size_) internal pure returns (Position) {
+        if (size_ != int256(int128(size_))) revert Position_Overflow(size_);
+        return Position.wrap(Instrument.unwrap(series) | uint128(int128(size_)));
+    }
+
     function collateral(uint16 asset_, uint256 amount_) internal pure returns (Position) {
         if (amount_ > LOW_128) revert Position_Overflow(int256(amount_ >> 1));
         return Position.wrap((KIND_COLLATERAL << 248) | (uint256(asset_) << 232) | amount_);
@@ -128,6 +134,21 @@ library InstrumentLib {
 
     function id(Instrument self) internal pure returns (uint16) {
         return uint16(Instrument.unwrap(self) >> 232);
+    }
+
+    /// @notice When an option expires, unix seconds.
+    function expiry(Instrument self) internal pure returns (uint32) {
+        return uint32(Instrument.unwrap(self) >> 200);
+    }
+
+    /// @notice Strike of an option, 1e-8 of cash.
+    function strike(Instrument self) internal pure returns (uint256) {
+        return (Instrument.unwrap(self) >> 129) & ((1 << 71) - 1);
+    }
+
+    /// @notice Whether an option is a put.
+    function isPut(Instrument self) internal pure returns (bool) {
+        return (Instrument.unwrap(self) >> 128) & 1 != 0;
     }
 
     /// @notice Whether every bit that a position's quantities use is zero.

@@ -102,6 +102,10 @@ library SnapshotLib {
         return Snapshot.unwrap(self) & 2 != 0;
     }
 
+    function isHalted(Snapshot self) internal pure returns (bool) {
+        return Snapshot.unwrap(self) & 4 != 0;
+    }
+
     /// @notice Seconds since the report, zero if it is dated ahead of `nowTime`.
     function age(Snapshot self, uint256 nowTime) internal pure returns (uint256) {
         uint256 reported = time(self);

@@ -18,7 +18,8 @@ import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 /// |  32 … 63  | time of the report       | unix seconds              |
 /// |  16 … 31  | greatest fresh age       | 2 seconds                 |
 ///
-/// Of a settled expiry, bits 0 … 127 are the settlement price, WAD of cash, and all others but the highest are zero.
+/// Of a settled expiry, bits 0 … 127 are the settlement price, WAD of cash, bits 128 … 159 the time at which it was
+/// fixed, and all others but the highest are zero.
 /// a and b are those of a raw SVI slice of total variance, divided by the years to expiry at the time of the report: so
 /// the implied volatility of a strike does not change between reports.
 type VolatilitySlice is uint256;
@@ -42,6 +43,11 @@ library VolatilitySliceLib {
     /// @notice Settlement price of a settled expiry, WAD of cash.
     function settlementPrice(VolatilitySlice self) internal pure returns (uint256) {
         return uint128(VolatilitySlice.unwrap(self));
+    }
+
+    /// @notice When a settled expiry was fixed, unix seconds.
+    function fixedAt(VolatilitySlice self) internal pure returns (uint256) {
+        return uint32(VolatilitySlice.unwrap(self) >> 128);
     }
 
     /// @notice Forward over spot, 1e-8.

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from ballast.permissions import Permission
 from tests.support.clearing import BTC_PERP, CASH, ETH, ETH_PERP, ClearingWorld
 from tests.support.revm import reverts
 
@@ -72,10 +73,11 @@ def test_every_function_that_changes_something_is_known() -> None:
         for entry in world.evm.dictionary.artefacts["Clearinghouse"].abi
         if entry["type"] == "function" and entry["stateMutability"] not in ("view", "pure")
     }
-    anybody = {"deposit", "settle", "collectReserve"}
-    owners = {"withdraw", "transfer", "selectEngine"}
+    anybody = {"deposit", "settle", "collectReserve", "permit", "multicall", "settleOrders"}
+    owners = {"withdraw", "transfer", "selectEngine", "setDelegate"}
     modules = {"applyTrade", "transferSlice", "setFundingRate"}
     governed = {"registerAsset", "setAssetCap", "registerEngine", "listMarket", "setMarketCap"}
+    governed |= {"stopNewRisk", "resumeNewRisk"}
     assert changing == anybody | owners | modules | governed | {"setAuthority"}
 
 
@@ -93,9 +95,9 @@ def test_owners_functions_refuse_everybody_else(world: ClearingWorld) -> None:
         world.withdraw(victim, CASH, 1, to=thief, sender=thief)
     with reverts("Clearinghouse_NotOwner", victim.value, thief):
         world.transfer(victim, world.account("attacker"), CASH, 1, sender=thief)
-    with reverts("Clearinghouse_NotOwner", victim.value, thief):
+    with reverts("Clearinghouse_NotPermitted", victim.value, thief, Permission.MANAGE):
         world.select_engine(victim, 0, sender=thief)
-    with reverts("Exchange_NotOwner", victim.value, thief):
+    with reverts("Exchange_NotPermitted", victim.value, thief):
         world.cancel(victim, 0, sender=thief)
 
 

@@ -21,6 +21,11 @@ FUNCTIONS = (
     "transferSlice",
     "margin",
     "portfolio",
+    "setDelegate",
+    "permit",
+    "multicall",
+    "stopNewRisk",
+    "resumeNewRisk",
 )
 
 
@@ -46,6 +51,11 @@ def calls(world: ClearingWorld, attacker: AccountId) -> dict[str, bytes]:
         "transferSlice": house.transferSlice.encode((attacker, attacker, 0, 0, 0, 0, 0)),
         "margin": house.margin.encode(attacker, 0),
         "portfolio": house.portfolio.encode(attacker),
+        "setDelegate": house.setDelegate.encode(attacker, attacker.owner, 1, 2**40),
+        "permit": house.permit.encode(CASH, 1, 2**40, 27, bytes(32), bytes(32)),
+        "multicall": house.multicall.encode([], []),
+        "stopNewRisk": house.stopNewRisk.encode(),
+        "resumeNewRisk": house.resumeNewRisk.encode(),
     }
 
 

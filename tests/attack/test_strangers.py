@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from eth_account import Account
 
@@ -54,6 +56,71 @@ def test_liquidating_into_somebody_elses_account(world: ClearingWorld, victim: A
     rich = world.account("maker")
     with reverts("Liquidator_NotOwner", rich.value, thief):
         world.liquidate(victim, rich, sender=thief)
+
+
+ANYBODY = {
+    "Clearinghouse": {
+        "deposit": "StrangerCannotAdd guards words; tokens are the caller's",
+        "settle": "equity stands still",
+        "collectReserve": "goes to the insurance account",
+        "permit": "the caller's own allowance",
+        "multicall": "calls as the caller's",
+        "settleOrders": "what both sides signed",
+    },
+    "Exchange": {"settle": "what both sides signed"},
+    "Liquidator": {"liquidate": "into the caller's own account alone"},
+    "OracleAdapter": {"refresh": "the sources decide"},
+    "JointScenarioEngine": {},
+    "RuleEngine": {},
+}
+"""Functions that a stranger may call, and why that hurts nobody."""
+
+
+def zeros(parts: list[dict[str, Any]]) -> list[Any]:
+    """The plainest arguments of a function."""
+
+    def zero(part: dict[str, Any]) -> Any:
+        kind = part["type"]
+        if kind.endswith("[]"):
+            return []
+        if kind == "tuple":
+            return tuple(zero(one) for one in part["components"])
+        if kind == "address":
+            return "0x" + "00" * 20
+        if kind.startswith("bytes"):
+            return bytes(int(kind[5:] or 0))
+        return {"bool": False, "string": ""}.get(kind, 0)
+
+    return [zero(part) for part in parts]
+
+
+@pytest.mark.parametrize("name", ANYBODY)
+def test_every_other_function_refuses_a_stranger(world: ClearingWorld, name: str) -> None:
+    """Of the whole ABI: a new function that changes something must refuse, or be named above."""
+    stranger = world.owner("stranger")
+    abi = world.evm.dictionary.artefacts[name].abi
+    changing = [
+        entry
+        for entry in abi
+        if entry["type"] == "function" and entry["stateMutability"] not in ("view", "pure")
+    ]
+    contracts = {
+        "Clearinghouse": world.house,
+        "Exchange": world.exchange,
+        "Liquidator": world.liquidator,
+        "OracleAdapter": world.oracle,
+        "JointScenarioEngine": world.engine,
+    }
+    arguments = (world.manager, world.house, world.oracle)
+    contract = contracts.get(name) or world.evm.deploy(name, *arguments)
+    refusing = [entry for entry in changing if entry["name"] not in ANYBODY[name]]
+    assert {entry["name"] for entry in changing} >= ANYBODY[name].keys()
+    for entry in refusing:
+        with pytest.raises(Reverted) as refusal:
+            getattr(contract, entry["name"])(*zeros(entry["inputs"]), sender=stranger)
+        rights = ("Unauthorized", "NotOwner", "NotPermitted", "NotExchange", "NotLiquidator")
+        named = any(word in refusal.value.name for word in (*rights, "NotOracle"))
+        assert named, f"{entry['name']}: {refusal.value}"
 
 
 def test_donated_cash_belongs_to_nobody(world: ClearingWorld, victim: AccountId) -> None:

@@ -15,6 +15,7 @@ from ballast.client.events import scan
 from ballast.codec import AccountId
 from ballast.oracle.reports import Domain
 from ballast.oracle.transport import read_reports
+from ballast.permissions import Permission
 from ballast.units import WAD
 from tests.integration.conftest import Devnet, ScriptFailed
 
@@ -90,6 +91,28 @@ def test_money_goes_in_and_out(devnet, client, funded):
     devnet.ape("account", "withdraw", "USDC", "500", "--index", "3", *TAKER)
     assert client.clearinghouse.margin(spare).equity == 0
     assert client.token_balance(client.book.asset("USDC").token, TAKER_ADDRESS) == 500 * 10**6
+
+
+def test_a_deposit_by_permit_is_one_transaction(devnet, client, funded):
+    spare = AccountId.make(TAKER_ADDRESS, 4)
+    call = ("deposit", "USDC", "250", "--mint", "--permit", "--index", "4")
+    assert "deposited 250 USDC" in devnet.ape("account", *call, *TAKER)
+    assert client.clearinghouse.margin(spare).equity == 250 * WAD
+    allowance = client.chain.contract("TestToken", client.book.asset("USDC").token).functions
+    house = client.clearinghouse.address
+    assert allowance.allowance(TAKER_ADDRESS, house).call() == 0
+
+
+def test_delegates_come_and_go(devnet, client, funded):
+    owner = AccountId.make(TAKER_ADDRESS, 0)
+    printed = devnet.ape("account", "delegate", NOWHERE, "trade", "manage", *TAKER)
+    assert f"{NOWHERE} may manage, trade for {owner} for 30d" in printed
+    held, expiry = client.clearinghouse.delegate_of(owner, NOWHERE)
+    assert held == Permission.TRADE | Permission.MANAGE
+    assert expiry > client.chain.time
+    assert "may do nothing" in devnet.ape("account", "revoke", NOWHERE, *TAKER)
+    assert client.clearinghouse.delegate_of(owner, NOWHERE) == (Permission.NONE, 0)
+    assert "nothing was sent" in devnet.ape("account", "revoke", NOWHERE, *TAKER)
 
 
 def test_an_order_is_signed_tried_filled_and_shown(devnet, client, order):

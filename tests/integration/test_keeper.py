@@ -135,6 +135,8 @@ def test_what_does_not_pay_is_skipped_by_name(devnet: Devnet, client: Client, op
         (("--once", "--account", "TEST::4", "--gas-feed", "DOGE"), "'DOGE' is no underlying"),
         (("--once", "--account", "TEST::4", "--min-profit", "much"), "'much' is not a number"),
         (("--once", "--keyfile", "/nowhere.json"), "/nowhere.json cannot be read"),
+        (("--webhook", "http://127.0.0.1", "--account", "TEST::4"), "needs a secret in BALLAST"),
+        (("--rpc", "http://127.0.0.1:9", "--account", "TEST::4"), "no node gives an answer"),
     ],
 )
 def test_mistakes_are_answered_in_words(

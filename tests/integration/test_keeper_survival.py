@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from web3 import Web3
 from web3.types import RPCEndpoint
 
@@ -26,7 +27,7 @@ from ballast.client.sender import Outbox, Sender
 from ballast.codec import AccountId
 from ballast.demo.cast import Actor
 from ballast.demo.process import write_keyfile
-from ballast.devnet.anvil import CHAIN_ID, dev_account
+from ballast.devnet.anvil import CHAIN_ID, dev_account, free_port
 from ballast.keeper.accounts import AccountScanner
 from ballast.keeper.chain import Eyes, Hands, Logs, open_reports, start_cursor
 from ballast.keeper.decide import Policy
@@ -48,9 +49,11 @@ from tests.integration.people import (
     liquidated,
 )
 from tests.support.flaky_rpc import FlakyRpc, evenly
+from tests.support.receiver import WebServer
 
 RIVAL = Actor("rival keeper", dev_account(8))
 PASSPHRASE = "correct horse"
+SECRETS = {"BALLAST_PASSPHRASE": PASSPHRASE, "BALLAST_WEBHOOK_SECRET": "a secret"}
 QUICK = Patience(tries=8, first_pause=0.005, longest_pause=0.05)
 FAULTS = 0.15
 EAGER = Policy()
@@ -143,6 +146,18 @@ def require_one_liquidation(client: Client) -> None:
     (event,) = liquidated(client)
     assert AccountId(bytes(event.args["account"])) == TRADER.account
     assert health(client, [TRADER.account])[0] > 11_000
+
+
+def test_the_book_agrees_with_the_chain_to_the_wei(client: Client, tmp_path: Path):
+    """Prices, parameters, funding, indices and words, all read at one block."""
+    crash(client, tmp_path)
+    source = ChainSource(client)
+    block = source.head()
+    moment = source.moment(block)
+    actors = [TRADER.account, CAREFUL.account, MAKER.account, KEEPER.account]
+    for account, stored in source.stored(actors, block).items():
+        mine, theirs = moment.margin(stored), client.clearinghouse.margin(account)
+        assert (mine.equity, mine.maintenance) == (theirs.equity, theirs.maintenance)
 
 
 # ---- Bad nodes --------------------------------------------------------------------------------
@@ -274,6 +289,39 @@ def test_notices_and_cursor_recover_from_a_reorganisation(
     assert all(body["state"] == "liquidation" for body in bodies)
 
 
+# ---- Operations -------------------------------------------------------------------------------
+
+
+def test_the_process_serves_metrics_and_delivers_notices(
+    devnet: Devnet, client: Client, tmp_path: Path
+):
+    received: list[dict[str, Any]] = []
+
+    def take(_path: str, _query: Any, _headers: Any, body: bytes) -> tuple[int, bytes]:
+        received.append(json.loads(body))
+        return 200, b""
+
+    crash(client, tmp_path)
+    port = free_port()
+    metrics = f"http://127.0.0.1:{port}/metrics"
+    with WebServer(take) as server:
+        options = ["--webhook", server.url, "--metrics-port", str(port), "--rpc", devnet.url]
+        with process(devnet, tmp_path, *options):
+            wait_until_watching(tmp_path, 1)
+            deadline = time.monotonic() + 60
+            while not liquidated(client) or not received:
+                assert time.monotonic() < deadline, (tmp_path / "keeper.log").read_text()
+                time.sleep(0.1)
+            while "liquidations_total 1" not in requests.get(metrics, timeout=5).text:
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+            assert requests.get(metrics.replace("metrics", "healthz"), timeout=5).status_code == 200
+    assert [received[0][key] for key in ("account", "state")] == [
+        TRADER.account.hex,
+        "liquidation",
+    ]
+
+
 # ---- Kills ------------------------------------------------------------------------------------
 
 
@@ -282,19 +330,15 @@ def process(devnet: Devnet, folder: Path, *options: str) -> Iterator[subprocess.
     """`ape run keeper` with a keyfile, ended at the latest when the test ends."""
     write_keyfile(KEEPER, folder / "key.json", PASSPHRASE)
     command = [str(Path(sys.executable).parent / "ape"), "run", "keeper"]
-    command += [
-        "--network",
-        f"ethereum:devnet:{devnet.url}",
-        "--deployments",
-        str(devnet.deployments),
-    ]
+    command += ["--network", f"ethereum:devnet:{devnet.url}"]
+    command += ["--deployments", str(devnet.deployments), "--reports", str(folder / "reports")]
     command += ["--keyfile", str(folder / "key.json"), "--index", str(KEEPER.index)]
     command += ["--state", str(folder / "state.json"), "--journal", str(folder / "journal.jsonl")]
     with (folder / "keeper.log").open("ab") as log:
         child = subprocess.Popen(
             [*command, "--interval", "0.1", *options],
             cwd=ROOT,
-            env=os.environ | {"BALLAST_PASSPHRASE": PASSPHRASE},
+            env=os.environ | SECRETS,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -306,6 +350,14 @@ def process(devnet: Devnet, folder: Path, *options: str) -> Iterator[subprocess.
         child.wait()
 
 
+def wait_until_watching(folder: Path, started: int) -> None:
+    """Returns once a keeper, the so-manieth, begins its first step."""
+    deadline = time.monotonic() + 60
+    while (folder / "keeper.log").read_text().count("watching") < started:
+        assert time.monotonic() < deadline, (folder / "keeper.log").read_text()
+        time.sleep(0.02)
+
+
 def test_a_keeper_that_is_killed_at_any_moment_ends_its_work(
     devnet: Devnet, client: Client, tmp_path: Path
 ):
@@ -315,9 +367,10 @@ def test_a_keeper_that_is_killed_at_any_moment_ends_its_work(
     tell(client, "evm_setAutomine", False)
     tell(client, "evm_setIntervalMining", 1)
     try:
-        for _ in range(3):
+        for started in range(1, 4):
             with process(devnet, tmp_path) as child:
-                time.sleep(3 + 3 * dice.random())
+                wait_until_watching(tmp_path, started)
+                time.sleep(2 * dice.random())
                 child.send_signal(signal.SIGKILL)
         with process(devnet, tmp_path):
             deadline = time.monotonic() + 60

@@ -182,13 +182,13 @@ def test_the_whole_road(testnet: Testnet, deployed: Client, tmp_path: Path):
     testnet.answer("ETH", 2_140)
     prices = tmp_path / "prices.csv"
     prices.write_text("time,ETH\n2024-01-01T00:00:00Z,2140\n")
-    align_clock(testnet)
     for person in ("publisher", "second"):
         said = testnet.ape(
             "publish", "--csv", str(prices), "--out", str(reports), "--once", person=person
         )
         assert "ETH 2,140.00" in said
-    assert "liquidated" in testnet.ape("keeper", *keeper, "--dry-run")
+    align_clock(testnet)
+    assert "would refresh ETH (moved 1440 bps)" in testnet.ape("keeper", *keeper, "--dry-run")
     done = testnet.ape("keeper", *keeper)
     lines = [json.loads(line)["message"] for line in done.splitlines() if line.startswith("{")]
     assert any(line.startswith("refreshed ETH (moved 1440 bps)") for line in lines), done

@@ -73,6 +73,7 @@ class Campaign(Money, Trades, Market, Keepers):
         self.world.stage.revert(snapshot)
         self.world.restore(checkpoint)
         self.resting.clear()
+        self.proofs.clear()
 
     # ---- Steps ----
 

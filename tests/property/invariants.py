@@ -18,6 +18,7 @@ from ballast.model.margin import ASSESS_ALL, Margin
 from ballast.units import WAD, div_ceil, mul_ceil, mul_floor
 from tests.property.world import World, owner_of, require
 
+HOUR = 3600
 DUST = 64  # wei that the roundings of one call may move
 MIN_EQUITY = 50 * WAD
 
@@ -101,6 +102,27 @@ class Invariants:
 
     def margin(self, account: AccountId, mode: int = ASSESS_ALL) -> Margin:
         return self.world.model.house.margin(account, mode)
+
+    def credit(self, account: AccountId) -> int:
+        """At most what prices that are not fresh are worth in a liquidation."""
+        house, feeds = self.world.model.house, self.world.model.feeds
+        money: dict[int, int] = {}
+        for word in house.state.account(account).words:
+            what = word_of.ident(word)
+            if word_of.kind(word) == word_of.KIND_PERP:
+                value = word_of.perp_size(word) * feeds.snapshot(what).mark // WAD
+            else:
+                asset = house.state.assets[what]
+                what = asset.underlying
+                value = word_of.amount_of(word) * feeds.snapshot(what).price // 10**asset.decimals
+            money[what] = money.get(what, 0) + value
+        total = 0
+        for underlying, exposure in money.items():
+            snapshot = feeds.snapshot(underlying)
+            age = snapshot.age(house.now)
+            if not snapshot.is_fresh(house.now) and age <= HOUR:
+                total += abs(exposure) * snapshot.range_maintenance * age // (4 * HOUR * WAD)
+        return total + DUST
 
     # ---- What always holds --------------------------------------------------------------------
 
@@ -191,13 +213,18 @@ class Invariants:
         return after
 
     def check_liquidated(
-        self, account: AccountId, before: Margin, fraction: int, worth: tuple[Worth, Worth]
+        self,
+        account: AccountId,
+        before: Margin,
+        fraction: int,
+        worth: tuple[Worth, Worth],
+        proven: int,
     ) -> None:
-        """[I4] Only at E < MM; at most x*; health does not fall; the reward is a fifth short of
-        the discount."""
+        """[I4] Only at E < MM; at most x*; health does not fall; the account loses no more than
+        the discount that its health and its proven time give."""
         require(0 <= before.equity < before.maintenance, "I4: only at E < MM", before)
         terms = self.world.model.house.liquidation_terms(account)
-        discount = discount_of(terms, before.equity, before.maintenance)
+        discount = discount_of(terms, before.equity, before.maintenance, proven)
         best = fraction_to_target(terms, before.equity, before.maintenance, discount)
         require(fraction <= best, "I4: more than x*", fraction, best, before)
         after = self.margin(account)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from ballast.codec import AccountId
+from ballast.model import words as word_of
 from ballast.model.clearinghouse import Slice, Trade
 from ballast.model.exchange import MAX_FEE
 from ballast.risk.scenarios import COLUMNS
@@ -15,6 +16,7 @@ from tests.property.dice import Dice
 from tests.property.invariants import DUST, Worth
 from tests.property.orders import Orders
 from tests.property.play import FOREVER, PERPS, sole_owner
+from tests.property.prices import SILENT
 from tests.property.world import CASH, MARKETS, WBTC, WETH, owner_of, require
 
 
@@ -53,7 +55,43 @@ class Keepers(Orders):
         account = dice.pick(self.world.accounts if dice.chance(6) else weak)
         self._liquidate(account, dice)
 
-    def _liquidate(self, account: AccountId, dice: Dice) -> None:
+    def can_liquidate_at_last_prices(self) -> bool:
+        return self.can_liquidate()
+
+    def liquidate_at_last_prices(self, dice: Dice) -> None:
+        """While feeds are stale or one is suspect, and nobody brings them up to date."""
+        account = min(self._unhealthy(), key=self._health)
+        if not self._stale():
+            self._spoil(self._perps_of(account) or MARKETS, dice)
+        if account in self._unhealthy():
+            self._liquidate(account, dice, updated=False)
+
+    def _health(self, account: AccountId) -> int:
+        """The better, the lower."""
+        margin = self._margin(account)
+        return -margin.equity * WAD // margin.maintenance
+
+    def _perps_of(self, account: AccountId) -> list[int]:
+        words = self.world.model.house.state.account(account).words
+        return [word_of.ident(w) for w in words if word_of.kind(w) == word_of.KIND_PERP]
+
+    def _spoil(self, feeds: Sequence[int], dice: Dice) -> None:
+        """Feeds fall silent for hours, or an aggregator alone says something absurd."""
+        world = self.world
+        if dice.chance(20):
+            world.advance(dice.integer(3601, 10_000))
+            return
+        u = dice.pick(feeds)
+        price = world.prices.price(u)
+        absurd = price + price * (1 if dice.chance(50) else -1) * dice.integer(15, 25) // 100
+        world.advance(12)
+        world.answer(u, absurd)
+        self._refresh({u: SILENT})
+        world.answer(u, price)
+        world.check()
+        world.advance(dice.integer(1, 3600) if dice.chance(40) else 1)
+
+    def _liquidate(self, account: AccountId, dice: Dice, *, updated: bool = True) -> None:
         world = self.world
         able = [one for one in self._rich() if one != account]
         keepers = [one for one in able if one in world.accounts[7:10]]
@@ -64,7 +102,7 @@ class Keepers(Orders):
             witness = dice.integer(1, COLUMNS)
         least = dice.part(100 * WAD) if dice.chance(8) else 0
         world.begin_call()
-        real_updates, seen = self._needed_updates(dice)
+        real_updates, seen = self._needed_updates(dice) if updated else ([], [])
         caller = owner_of(into)
         deal: list[Any] = []
 
@@ -84,9 +122,73 @@ class Keepers(Orders):
             self.tally.liquidations += 1
             worth: tuple[Worth, Worth] = found["before"], found["after"]
             taken = deal[0].fraction
-            self.invariants.check_liquidated(account, found["margins"][account], taken, worth)
+            flagged = self.proofs.alive(account, world.now)
+            proven = self.proofs.prove(account, world.now) if flagged else 0
+            self.invariants.check_liquidated(
+                account, found["margins"][account], taken, worth, proven
+            )
+            if account not in world.model.house.state.flags:
+                self.proofs.forget(account)
             del found["margins"][account]
             self._gates(found)
+
+    def can_flag(self) -> bool:
+        return self.can_liquidate()
+
+    def flag(self, dice: Dice) -> None:
+        """Anybody proves an account unhealthy, once or every few minutes for a while."""
+        account, world = dice.pick(self._unhealthy()), self.world
+        sender = dice.pick([*world.owners.values()])
+        for again in range(dice.integer(1, 4)):
+            if again:
+                world.advance(dice.integer(1, 600))
+            witness = self._best_witness(account) if dice.chance(25) else 0
+            world.begin_call()
+            before = self.invariants.margin(account)
+            passed = self._both(
+                lambda witness=witness: world.liquidator.flag(account, witness, [], sender=sender),
+                lambda witness=witness: world.model.flag(account, witness=witness),
+            )
+            if passed:
+                require(before.equity < before.maintenance, "I11: only at E < MM", before)
+                credit = self.invariants.credit(account)
+                require(before.credit <= credit, "I11: credited too much", before, credit)
+                stored = world.model.house.state.flags[account].proven
+                mine = self.proofs.prove(account, world.now)
+                require(stored == mine, "I11: the clock counts proven time", stored, mine)
+            world.check()
+
+    def can_clear_flag(self) -> bool:
+        return bool(self.world.model.house.state.flags)
+
+    def clear_flag(self, dice: Dice) -> None:
+        """Anybody clears a flag, mostly after the owner topped the account up."""
+        world = self.world
+        account = dice.pick([*world.model.house.state.flags])
+        self._freshen(dice)
+        if dice.chance(70):
+            self._top_up(account)
+        sender = dice.pick([*world.owners.values()])
+        world.begin_call()
+        cleared = self._both(
+            lambda: world.liquidator.clearFlag(account, [], sender=sender),
+            lambda: world.model.clear_flag(account),
+        )
+        if cleared:
+            margin = self._margin(account)
+            require(margin.fresh and margin.equity >= margin.margin_call, "I11: cleared", margin)
+            self.proofs.forget(account)
+
+    def _top_up(self, account: AccountId) -> None:
+        """Its owner deposits what it lacks of its margin-call level."""
+        margin, house, model = self._margin(account), self.world.house, self.world.model.house
+        missing = max(0, margin.margin_call - margin.equity) // 10**12 + 1
+        caller = owner_of(account)
+        self.world.begin_call()
+        self.world.both(
+            lambda: house.deposit(account, CASH, missing, sender=caller),
+            lambda: model.deposit(caller, account, CASH, missing),
+        )
 
     def _best_witness(self, account: AccountId) -> int:
         house = self.world.model.house
@@ -123,7 +225,7 @@ class Keepers(Orders):
                 lambda: model.house.transfer(thief, victim, mine, asset, amount),
             ),
             (
-                "Exchange_NotOwner",
+                "Exchange_NotPermitted",
                 lambda: world.exchange.cancel(victim, nonce, sender=thief),
                 lambda: model.exchange.cancel(thief, victim, nonce),
             ),
@@ -153,7 +255,7 @@ class Keepers(Orders):
                 lambda: model.house.set_funding_rate(thief, u, price),
             ),
             (
-                "Clearinghouse_NotOwner",
+                "Clearinghouse_NotPermitted",
                 lambda: house.selectEngine(victim, 0, sender=thief),
                 lambda: model.house.select_engine(thief, victim, 0),
             ),

@@ -17,6 +17,7 @@ from ballast.units import WAD
 from tests.property.dice import Dice
 from tests.property.invariants import DUST, Invariants
 from tests.property.prices import SILENT, Reported
+from tests.property.proofs import Proofs
 from tests.property.stage import Stage
 from tests.property.tally import Tally
 from tests.property.world import (
@@ -72,6 +73,7 @@ class Play:
         self.invariants = Invariants(self.world)
         self.tally = tally if tally is not None else Tally()
         self.resting: list[Resting] = []
+        self.proofs = Proofs()
         self._rule = ""
 
     # ---- Calls ----

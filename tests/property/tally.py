@@ -22,6 +22,9 @@ WEIGHTS = {
     "settle": 3,
     "collect_reserve": 2,
     "liquidate": 10,
+    "liquidate_at_last_prices": 3,
+    "flag": 4,
+    "clear_flag": 2,
     "intrude": 3,
 }
 RULES = tuple(WEIGHTS)
@@ -29,8 +32,8 @@ GROUPS = {
     "money": ("deposit", "deposit_for_another", "withdraw", "transfer"),
     "trades": ("open_perp", "trade_spot", "reduce", "fill_resting", "cancel"),
     "market": ("crash", "drift", "suspect", "wait"),
-    "others": ("settle", "collect_reserve", "intrude"),
-    "keepers": ("liquidate",),
+    "others": ("settle", "collect_reserve", "intrude", "clear_flag"),
+    "keepers": ("liquidate", "liquidate_at_last_prices", "flag"),
 }
 
 

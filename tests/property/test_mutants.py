@@ -29,6 +29,7 @@ DEPLOYED = (
     "contracts/oracle/OracleAdapter.sol",
     "contracts/risk/JointScenarioEngine.sol",
 )
+EXTENSION = "contracts/ClearinghouseExtension.sol"  # part of the Clearinghouse's ABI
 _TARGET = re.compile(r"^\+\+\+ b/(\S+)", re.MULTILINE)
 
 
@@ -59,7 +60,7 @@ def compile_mutant(files: dict[str, str]) -> Artefacts:
     """All contracts, those that are made of the changed files compiled anew."""
     targets = [name for name in DEPLOYED if any(_reaches(name, changed) for changed in files)]
     assert targets, f"nothing that is deployed is made of {', '.join(files)}"
-    made = compile_standard_json(targets=targets, patches=files)
+    made = compile_standard_json(targets=[*targets, EXTENSION], patches=files)
     wanted = {Path(name).stem for name in targets}
     return {**load_ape(), **{name: one for name, one in made.items() if name in wanted}}
 

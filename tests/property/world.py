@@ -15,7 +15,7 @@ from ballast.model import words as word_of
 from ballast.model.clearinghouse import Addresses
 from ballast.model.exchange import Order, SignedOrder
 from ballast.model.refusal import Refused
-from ballast.model.state import Asset
+from ballast.model.state import Asset, Flag
 from ballast.model.system import System, Updates
 from ballast.oracle.mirror import FeedState, ScanRange, Suspicion
 from ballast.risk.joint_scenario import JointScenarioEngine
@@ -233,6 +233,10 @@ class World:
             (f"account {account}", house, house.accountWords.encode(account), self._words(account))
             for account in self.known_accounts
         ]
+        liquidator = self.liquidator
+        for account in self.known_accounts:
+            encoded = liquidator.flagOf.encode(account)
+            probes.append((f"flag of {account}", liquidator, encoded, self._flag(account)))
         probes.append(("interest", house, house.interest.encode(), self._interest))
         for u in MARKETS:
             probes.append((f"market {u}", house, house.market.encode(u), self._market(u)))
@@ -270,6 +274,13 @@ class World:
         def expected() -> bytes:
             stored = self.model.house.state.account(account)
             return words(stored.header, 64, len(stored.words), *stored.words)
+
+        return expected
+
+    def _flag(self, account: AccountId) -> Callable[[], bytes]:
+        def expected() -> bytes:
+            flag = self.model.house.state.flags.get(account, Flag(0))
+            return words(flag.last_proof, flag.proven)
 
         return expected
 

@@ -18,11 +18,20 @@ from functools import lru_cache
 from typing import Any
 
 import pyrevm
-from eth_abi.abi import encode
+from eth_abi.abi import decode, encode
 from eth_account import Account as Keys
 from eth_utils.crypto import keccak
 
-from ballast.codec import AccountId, Collateral, Perp, Snapshot, decode_positions
+from ballast.codec import (
+    STRIKE_UNIT,
+    AccountId,
+    Collateral,
+    Option,
+    Perp,
+    Position,
+    Snapshot,
+    decode_positions,
+)
 from ballast.codec import Instrument as Key
 from ballast.model.clearinghouse import Addresses
 from ballast.model.exchange import Exchange, Order, SignedOrder
@@ -30,9 +39,11 @@ from ballast.model.interest import kept_back
 from ballast.model.liquidator import Liquidator
 from ballast.model.margin import Engine, LiquidationTerms, Margin
 from ballast.model.refusal import Refused
+from ballast.model.replay import Event, Replay
 from ballast.model.state import Flag
 from ballast.model.system import System
 from ballast.oracle.mirror import FeedConfig, Observation
+from ballast.oracle.volatility import Settlement
 from ballast.risk.joint_scenario import JointScenarioEngine
 from ballast.risk.parameters import AssetRisk, Parameters, UnderlyingRisk
 from ballast.units import WAD
@@ -61,8 +72,10 @@ TARGETS = (
     "contracts/risk/RuleEngine.sol",
     "contracts/periphery/TestToken.sol",
     "contracts/mocks/MockPriceSource.sol",
+    "contracts/mocks/MockOptions.sol",
     "contracts/mocks/ClearingTokens.sol",
     "contracts/mocks/MockAggregator.sol",
+    "contracts/mocks/OddTokens.sol",
     "contracts/mocks/SignerWallet.sol",
     "contracts/clearing/Lock.sol",
     "contracts/types/Position.sol",
@@ -103,6 +116,14 @@ class ContractEngine:
         except Reverted as error:
             raise Refused(error.name, *error.values) from None
 
+    def fair_price(self, series: int, now: int) -> tuple[int, int]:
+        assert now == self.contract.evm.time
+        try:
+            price, delta = self.contract.fairPrice(series)
+        except Reverted as error:
+            raise Refused(error.name, *error.values) from None
+        return price, delta
+
 
 @dataclass(frozen=True)
 class ContractPrices:
@@ -116,6 +137,12 @@ class ContractPrices:
     def outage_until(self) -> int:
         return int(self.contract.outageUntil())
 
+    def slice(self, underlying: int, expiry: int) -> int:
+        return int(self.contract.slice(underlying, expiry))
+
+    def is_listed(self, underlying: int, expiry: int, strike: int) -> bool:
+        return bool(self.contract.isListed(underlying, expiry, strike // STRIKE_UNIT))
+
 
 RISK = UnderlyingRisk(2, 100, 200, 30, 50, 1000, 30, 6000)
 HAIRCUT, EXTRA_HAIRCUT = 200, 300
@@ -128,8 +155,64 @@ PARAMETERS = Parameters(
 )
 
 
+@dataclass(frozen=True)
+class Action:
+    """One call of a batch: its calldata, and the same on the model."""
+
+    data: bytes
+    model: Callable[[], Any]
+
+
+class Actions:
+    """Actions of one caller in a world."""
+
+    def __init__(self, world: ClearingWorld, caller: str) -> None:
+        self._world = world
+        self._caller = caller.lower()
+
+    def deposit(self, to: AccountId, asset: int, amount: int) -> Action:
+        house, model, caller = self._world.house, self._world.model, self._caller
+        data = house.deposit.encode(to, asset, amount)
+        return Action(data, lambda: model.deposit(caller, to, asset, amount))
+
+    def withdraw(self, source: AccountId, asset: int, amount: int) -> Action:
+        house, model, caller = self._world.house, self._world.model, self._caller
+        data = house.withdraw.encode(source, asset, amount, caller)
+        return Action(data, lambda: model.withdraw(caller, source, asset, amount, caller))
+
+    def transfer(self, source: AccountId, to: AccountId, asset: int, amount: int) -> Action:
+        house, model, caller = self._world.house, self._world.model, self._caller
+        data = house.transfer.encode(source, to, asset, amount)
+        return Action(data, lambda: model.transfer(caller, source, to, asset, amount))
+
+    def settle(self, account: AccountId) -> Action:
+        house, model = self._world.house, self._world.model
+        return Action(house.settle.encode(account), lambda: model.settle(account))
+
+    def select_engine(self, account: AccountId, engine: int) -> Action:
+        house, model, caller = self._world.house, self._world.model, self._caller
+        data = house.selectEngine.encode(account, engine)
+        return Action(data, lambda: model.select_engine(caller, account, engine))
+
+    def trade(
+        self, taker: AccountId, maker: AccountId, size: float, price: float = 2000, **changes: Any
+    ) -> Action:
+        """One whole fill of two orders that their owners signed."""
+        world = self._world
+        instrument = {"instrument": changes.get("instrument", ETH_PERP)}
+        buy = world.order(taker, size, price, **changes)
+        sell = world.order(maker, -size, price, **instrument)
+        signed = [(as_tuple(order), world.sign(order)) for order in (buy, sell)]
+        amount = abs(buy.size)
+        data = world.house.settleOrders.encode(signed[0], [signed[1]], [amount])
+        orders = SignedOrder(buy), [SignedOrder(sell)], [amount]
+        return Action(data, lambda: world.model_exchange.settle(*orders))
+
+
 class ClearingWorld:
     """Clearinghouse, Exchange, Liquidator, OracleAdapter and one engine, and the model of them."""
+
+    ADAPTER = "OracleAdapter"
 
     def __init__(
         self,
@@ -184,7 +267,7 @@ class ClearingWorld:
         self.exchange = self._create("Exchange", manager, house, oracle)
         self.liquidator = self._create("Liquidator", house, oracle)
         feed = self.sequencer or ZERO_ADDRESS
-        self.oracle = self._create("OracleAdapter", manager, house, feed, grace or 0)
+        self.oracle = self._create(self.ADAPTER, manager, house, feed, grace or 0)
         self.engine = self._create("JointScenarioEngine", manager, house, oracle)
 
     def _create(self, name: str, *args: Any) -> RevmContract:
@@ -236,9 +319,12 @@ class ClearingWorld:
         for underlying, token, decimals in ((ETH, WETH, 18), (BTC, WBTC, 8)):
             self.register_asset(self.tokens[token], decimals, underlying)
             self.engine.setAsset(token, HAIRCUT, EXTRA_HAIRCUT)
-        self.register_engine(self.engine)
+        self.register_engine(self._default_engine())
         for token, decimals in ((WETH, 18), (WBTC, 8)):
             self.set_asset_cap(token, 10 ** (decimals + 9))
+
+    def _default_engine(self) -> RevmContract:
+        return self.engine
 
     # ---- Actors and time ------------------------------------------------------------------------
 
@@ -268,12 +354,16 @@ class ClearingWorld:
 
     def refresh(self, underlying: int, price: float, premium: float = 0) -> None:
         """Let both sources report a price now, and refresh."""
-        self.oracle.refresh([self.update(underlying, price, premium)])
+        _, data = self.update(underlying, price, premium)
+        self.refresh_with(underlying, data)
+
+    def refresh_with(self, underlying: int, data: list[bytes]) -> None:
+        """Let each source report what it is sent, and refresh."""
+        self.oracle.refresh([(underlying, data)])
         self._note_logs()
         if self.exact:
-            usd, edge = units(price), units(price) + units(price * premium)
-            seen = Observation(usd, 0, self.now, edge, edge)
-            self.system.refresh([(underlying, [seen, seen])])
+            seen = [Observation(*decode(["uint256"] * 5, one)) for one in data]
+            self.system.refresh([(underlying, seen)])
         else:
             self._follow_funding()
         self.check()
@@ -381,6 +471,38 @@ class ClearingWorld:
             lambda: self.model.select_engine(caller, account, engine),
         )
 
+    def set_delegate(
+        self,
+        account: AccountId,
+        delegate: str,
+        permissions: int,
+        expiry: int = FOREVER,
+        sender: str | None = None,
+    ) -> None:
+        caller = (sender or account.owner).lower()
+        self.both(
+            lambda: self.house.setDelegate(account, delegate, permissions, expiry, sender=caller),
+            lambda: self.model.set_delegate(caller, account, delegate, permissions, expiry),
+        )
+
+    def multicall(
+        self, sender: str, actions: Sequence[Action], updates: Sequence[Any] = ()
+    ) -> list[Any]:
+        """Make actions in one batch."""
+        return self.both(
+            lambda: self.house.multicall(
+                list(updates), [action.data for action in actions], sender=sender
+            ),
+            lambda: self.model.multicall([action.model for action in actions]),
+        )
+
+    def stop(self, stopped: bool = True) -> None:
+        """Stop new risk, or let it in again."""
+        self.both(
+            self.house.stopNewRisk if stopped else self.house.resumeNewRisk,
+            lambda: self.model.set_stopped(stopped),
+        )
+
     def collect_reserve(self) -> int:
         return self.both(self.house.collectReserve, self.model.collect_reserve)
 
@@ -393,6 +515,12 @@ class ClearingWorld:
         self.both(
             lambda: self.house.setMarketCap(underlying, cap),
             lambda: self.model.set_market_cap(underlying, cap),
+        )
+
+    def set_option_cap(self, underlying: int, cap: int) -> None:
+        self.both(
+            lambda: self.house.setOptionCap(underlying, cap),
+            lambda: self.model.set_option_cap(underlying, cap),
         )
 
     def set_asset_cap(self, asset: int, cap: int) -> None:
@@ -604,6 +732,7 @@ class ClearingWorld:
         self._check_accounts()
         self._check_totals()
         self._check_markets()
+        self._check_series()
         self._check_custody()
         self._check_flags()
         if self.exact:
@@ -652,9 +781,32 @@ class ClearingWorld:
             )
 
     def _sizes(self, underlying: int) -> list[int]:
+        held = [p for p in self._positions() if isinstance(p, Perp)]
+        return [p.size for p in held if p.underlying == underlying]
+
+    def _positions(self) -> list[Position]:
         accounts = self.model.state.accounts.values()
-        positions = [p for stored in accounts for p in decode_positions(stored.words)]
-        return [p.size for p in positions if isinstance(p, Perp) and p.underlying == underlying]
+        return [p for stored in accounts for p in decode_positions(stored.words)]
+
+    def _check_series(self) -> None:
+        state = self.model.state
+        held = [p for p in self._positions() if isinstance(p, Option)]
+        for series, interest in state.series.items():
+            sizes = [p.size for p in held if p.instrument.key == series]
+            long, short = sum(s for s in sizes if s > 0), -sum(s for s in sizes if s < 0)
+            assert (interest.long, interest.short) == (long, short), "I1 open interest of a series"
+            assert self.house.seriesInterest(series) == (long, short), "I10 series"
+            if self.settlement_of(Key(series)) is None:
+                assert long == short, "I1 sizes of a series sum to zero"
+        for underlying, options in state.option_markets.items():
+            longs = [p.size for p in held if p.underlying == underlying and p.size > 0]
+            assert options.open_interest == sum(longs), "I1 options open"
+            expected = (options.open_interest, options.cap)
+            assert self.house.optionMarket(underlying) == expected, "I10 options"
+
+    def settlement_of(self, series: Key) -> Settlement | None:
+        """The settlement of a series' expiry, if it is fixed."""
+        return Settlement.decode(self.model.prices.slice(series.id, series.expiry))
 
     def _check_custody(self) -> None:
         state = self.model.state
@@ -674,19 +826,36 @@ class ClearingWorld:
         assert self.surplus() >= 0, "I2 custody of cash"
 
     def surplus(self) -> int:
-        """Cash tokens held beyond Σ (cash + quotes) + reserve, WAD."""
+        """Cash tokens held beyond Σ (cash + quotes + fixed payoffs) + reserve, WAD rounded down."""
         flow = self.model.open_cash()
         state = self.model.state
         claims = state.reserve + self._uncollected()
         for stored in state.accounts.values():
             claims += flow.to_cash(stored.scaled)
             claims += sum(p.quote for p in decode_positions(stored.words) if isinstance(p, Perp))
-        return self.model.tokens_held() * self.model.cash_unit - claims
+        exact = (self.model.tokens_held() * self.model.cash_unit - claims) * WAD
+        return (exact - self._payoffs()) // WAD
+
+    def _payoffs(self) -> int:
+        """Σ size × payoff over options of fixed series, in 1e-36 of cash."""
+        held = [p for p in self._positions() if isinstance(p, Option)]
+        fixed = [(p, self.settlement_of(p.instrument)) for p in held]
+        return sum(
+            p.size * max((p.strike - s.price) * (1 if p.is_put else -1), 0) for p, s in fixed if s
+        )
 
     def _uncollected(self) -> int:
         """Interest that accrued for the reserve since the indices were written, WAD."""
         state = self.model.state
         return kept_back(state.interest, state.totals, self.model.open_cash())
+
+
+def replay(world: ClearingWorld) -> Replay:
+    """The state from the events of every transaction."""
+    replayed = Replay(world.fee_account, world.insurance_account)
+    for time, logs in world.transactions:
+        replayed.transaction(time, [Event(log.name, log.args) for log in logs])
+    return replayed
 
 
 @contextmanager

@@ -293,13 +293,20 @@ class Evm:
         return RevmContract(self, name, plain_address(address))
 
     def call(
-        self, to: str, data: bytes, sender: Any = DEPLOYER, value: int = 0, is_static: bool = False
+        self,
+        to: str,
+        data: bytes,
+        sender: Any = DEPLOYER,
+        value: int = 0,
+        is_static: bool = False,
+        *,
+        gas: int | None = None,
     ) -> bytes:
         """A raw call; raises Reverted."""
         self._evm.reset_transient_storage()
         try:
             answer = self._evm.message_call(
-                plain_address(sender), to, calldata=data, value=value, is_static=is_static
+                plain_address(sender), to, calldata=data, value=value, is_static=is_static, gas=gas
             )
         except RuntimeError as error:
             raise self._explain(error) from None

@@ -30,6 +30,7 @@ from ballast.volatility.calibrate import (
 
 NOW = 1_750_000_000
 FORWARD, SPOT = 2010.0, 2000.0
+OPTION = {"forward": FORWARD, "strike": 2000, "call": True}
 
 
 def quotes(known: Slice, days: int, count: int = 15) -> list[VolatilityQuote]:
@@ -48,20 +49,20 @@ def fit(rows: list[VolatilityQuote], days: int, **neighbours: Neighbour | None):
     return calibrate(rows, spot=SPOT, forward=FORWARD, expiry=expiry, time=NOW, **neighbours)
 
 
-@settings(max_examples=15, deadline=None)
-@given(
-    days=st.sampled_from((7, 30, 180)),
-    level=st.floats(0.05, 0.8),
-    b=st.floats(0.05, 0.4),
-    rho=st.floats(-0.7, 0.5),
-    mu=st.floats(-0.1, 0.1),
-    s=st.floats(0.1, 0.5),
+SLICES = st.builds(
+    Slice,
+    a=st.integers(5_000_000, 80_000_000),
+    b=st.integers(500_000, 4_000_000),
+    rho=st.integers(-700_000, 500_000),
+    mu=st.integers(-100_000, 100_000),
+    s=st.integers(100_000, 500_000),
+    time=st.just(NOW),
 )
-def test_known_slices_come_back(days, level, b, rho, mu, s):
-    known = Slice(
-        round(level * 1e8), round(b * 1e7), round(rho * 1e6), round(mu * 1e6), round(s * 1e6),
-        time=NOW,
-    )  # fmt: skip
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.sampled_from((7, 30, 180)), SLICES)
+def test_known_slices_come_back(days, known):
     assume(verdict(known, NOW + days * 86400, VolatilityConfig()) is Refusal.NONE)
     found = fit(quotes(known, days), days)
     assert found.error < 2e-4
@@ -123,9 +124,9 @@ def test_prices_and_volatilities():
 def test_a_narrow_quote_weighs_more():
     tau = 30 * 86400 / YEAR
     price = black(FORWARD, 2000, tau, 0.6, True)
-    narrow = middle(price - 0.5, price + 0.5, FORWARD, 2000, tau, True)
-    wide = middle(price - 5, price + 5, FORWARD, 2000, tau, True)
+    narrow = middle(price - 0.5, price + 0.5, **OPTION, tau=tau)
+    wide = middle(price - 5, price + 5, **OPTION, tau=tau)
     assert narrow.weight > wide.weight
     assert abs(narrow.volatility - 0.6) < 1e-4
     with pytest.raises(CalibrationError, match="over the ask"):
-        middle(price + 1, price, FORWARD, 2000, tau, True)
+        middle(price + 1, price, **OPTION, tau=tau)

@@ -9,6 +9,7 @@ import pytest
 from ballast.codec import AccountId, Instrument
 from ballast.model.interest import MAX_INDEX, InterestState
 from ballast.model.market import MAX_FUNDING, MAX_RATE, RATE_UNIT, MarketState
+from ballast.permissions import Permission
 from ballast.units import WAD
 from tests.support.clearing import (
     BTC,
@@ -177,8 +178,10 @@ def test_an_account_that_owes_nothing_needs_no_price(
 def test_only_the_owner_withdraws(world: ClearingWorld, trader: AccountId) -> None:
     world.fund(trader, 1)
     stranger = world.owner("stranger")
-    with reverts("Clearinghouse_NotOwner", trader.value, stranger):
+    with reverts("Clearinghouse_NotPermitted", trader.value, stranger, Permission.WITHDRAW):
         world.withdraw(trader, CASH, 1, sender=stranger)
+    with reverts("Clearinghouse_NotOwner", trader.value, stranger):
+        world.withdraw(trader, CASH, 1, to=stranger, sender=stranger)
 
 
 def test_withdrawal_to_nobody(world: ClearingWorld, trader: AccountId) -> None:
@@ -337,7 +340,7 @@ def test_selecting_an_engine(world: ClearingWorld, trader: AccountId, maker: Acc
 def test_engine_refusals(world: ClearingWorld, trader: AccountId, maker: AccountId) -> None:
     world.register_engine(world.engine)
     stranger = world.owner("stranger")
-    with reverts("Clearinghouse_NotOwner", trader.value, stranger):
+    with reverts("Clearinghouse_NotPermitted", trader.value, stranger, Permission.MANAGE):
         world.select_engine(trader, 1, sender=stranger)
     with reverts("Clearinghouse_UnknownEngine", 2):
         world.select_engine(trader, 2)

@@ -64,7 +64,7 @@ def test_a_node_that_is_gone_is_named_without_its_key():
     with pytest.raises(ChainError, match=r"last 127\.0\.0\.1:9: ConnectionError") as caught:
         provider.make_request(RPCEndpoint("eth_blockNumber"), [])
     assert open_node("https://user:pw@host/key?x=1").name == "host"
-    assert str(caught.value).count("no node gives an answer") == 1
+    assert "secret" not in str(caught.value)
 
 
 def test_another_node_takes_over_and_hands_back(anvil: Anvil):

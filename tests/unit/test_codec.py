@@ -57,6 +57,7 @@ SNAPSHOTS = st.builds(
     block_tag=st.integers(0, 255),
     wide=st.booleans(),
     suspect=st.booleans(),
+    halted=st.booleans(),
 )
 
 
@@ -210,6 +211,7 @@ def test_snapshots(snapshot: Snapshot, now: int) -> None:
         snapshot.block_tag,
         snapshot.wide,
         snapshot.suspect,
+        snapshot.halted,
     )
 
 
@@ -242,4 +244,4 @@ def test_what_fits_no_snapshot(wrong: Snapshot) -> None:
 
 def test_bits_without_a_meaning() -> None:
     with pytest.raises(CodecError, match="outside"):
-        Snapshot.decode(4)
+        Snapshot.decode(8)

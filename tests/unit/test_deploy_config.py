@@ -13,6 +13,7 @@ from ballast.deploy.config import (
     CONFIGS,
     ConfigError,
     PerpRuleConfig,
+    SequencerConfig,
     config_path,
     load_config,
     parse_config,
@@ -102,6 +103,12 @@ def test_publishers_are_put_in_ascending_order():
         ("roles.admin", "0x12", "roles.admin must be an address in quotes, not '0x12'"),
         ("roles.admin_delay", -1, "roles.admin_delay must be a whole number from 0"),
         ("quorum.threshold", 1, "quorum.threshold must be a whole number from 2 to 3, not 1"),
+        ("underlyings.ETH.options.strike_tick", 0, "strike_tick must be from 1e-8 to 1e6, not 0"),
+        ("underlyings.ETH.options.cap", 10**10, "cap must be at most 2^90 of its smallest parts"),
+        ("underlyings.ETH.options.max_live", 9, "max_live must be a whole number from 1 to 8"),
+        ("underlyings.ETH.options.colour", 1, "options.colour is not a known field"),
+        ("underlyings.ETH.options.expiries.daily", 9, "daily must be a whole number from 0 to 8"),
+        ("underlyings.ETH.options.expiries.hourly", 1, "hourly is not a known field"),
         ("quorum.signers", ["0x12"], "quorum.signers[0] must be an address, not '0x12'"),
         ("quorum", DELETED, "underlyings.ETH.sources names quorum, but there is no quorum"),
         ("fee_account.index", 2, "insurance_account is the same account as fee_account"),
@@ -159,6 +166,35 @@ def test_publishers_are_put_in_ascending_order():
 def test_a_wrong_field_is_named_with_its_value(path, value, complaint):
     with pytest.raises(FieldError) as caught:
         parse_config(changed(path, value), "devnet")
+    assert complaint in str(caught.value)
+
+
+FEED = "0x" + 19 * "00" + "01"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (None, None),
+        ({"feed": "mock", "grace": 3600}, SequencerConfig(3600)),
+        ({"feed": FEED, "grace": 0}, SequencerConfig(0, FEED)),
+    ],
+)
+def test_a_sequencer_is_optional(value, expected):
+    assert parse_config(changed("sequencer", value), "devnet").sequencer == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "complaint"),
+    [
+        ({"feed": "mock", "grace": 3601}, "sequencer.grace must be a whole number from 0 to 3600"),
+        ({"feed": "nowhere", "grace": 1}, "sequencer.feed must be an address"),
+        ({"grace": 1}, "sequencer.feed"),
+    ],
+)
+def test_a_wrong_sequencer_is_named(value, complaint):
+    with pytest.raises(FieldError) as caught:
+        parse_config(changed("sequencer", value), "devnet")
     assert complaint in str(caught.value)
 
 

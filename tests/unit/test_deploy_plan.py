@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from ballast.deploy.config import NetworkConfig, WeightsConfig
-from ballast.deploy.plan import ANY, NOT_ZERO, make_plan
+from ballast.deploy.config import NetworkConfig, SequencerConfig, WeightsConfig
+from ballast.deploy.plan import ANY, NOT_ZERO, SEQUENCER, make_plan
 from ballast.deploy.run import DeployError, Runner, create_address, matches
 from tests.support.revm import DEPLOYER, Evm
 from tests.support.system import RevmExecutor, deploy_system, devnet_config
@@ -38,6 +38,27 @@ def test_everything_is_as_configured(evm, config):
     runner = Runner(RevmExecutor(evm))
     runner.run(plan)
     assert runner.differences(plan) == []
+
+
+@pytest.mark.parametrize("grace", [0, 1800])
+def test_a_sequencer_of_its_own_where_there_is_no_feed(evm, config, grace):
+    config = replace(config, sequencer=SequencerConfig(grace))
+    plan = make_plan(config)
+    runner = Runner(RevmExecutor(evm))
+    runner.run(plan)
+    assert runner.differences(plan) == []
+    oracle = evm.at("OracleAdapter", runner.addresses["OracleAdapter"])
+    assert oracle.SEQUENCER_FEED() == runner.addresses[SEQUENCER].lower()
+    assert oracle.SEQUENCER_GRACE() == grace
+
+
+def test_the_feed_of_a_sequencer_that_exists(evm, config):
+    feed = evm.deploy("MockAggregator", 0, "Sequencer uptime", 0).address
+    plan = make_plan(replace(config, sequencer=SequencerConfig(60, feed)))
+    runner = Runner(RevmExecutor(evm))
+    runner.run(plan)
+    assert runner.differences(plan) == []
+    assert SEQUENCER not in runner.addresses
 
 
 def test_a_second_run_changes_nothing(evm, config):

@@ -279,7 +279,7 @@ def test_cancelling(world: ClearingWorld, taker: AccountId, maker: AccountId) ->
 
 def test_cancelling_is_the_owners(world: ClearingWorld, maker: AccountId) -> None:
     stranger = world.owner("stranger")
-    with reverts("Exchange_NotOwner", maker.value, stranger):
+    with reverts("Exchange_NotPermitted", maker.value, stranger):
         world.cancel(maker, 0, sender=stranger)
 
 
@@ -354,9 +354,9 @@ def test_cancelling_many_and_recalling_are_the_owners(
     world: ClearingWorld, maker: AccountId
 ) -> None:
     stranger = world.owner("stranger")
-    with reverts("Exchange_NotOwner", maker.value, stranger):
+    with reverts("Exchange_NotPermitted", maker.value, stranger):
         world.cancel_many(maker, [], sender=stranger)
-    with reverts("Exchange_NotOwner", maker.value, stranger):
+    with reverts("Exchange_NotPermitted", maker.value, stranger):
         world.recall(maker, 1, sender=stranger)
 
 

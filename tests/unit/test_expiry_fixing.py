@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ballast.oracle.fixing import Fixing, observed_expiries
-from ballast.oracle.volatility import FIXED
+from ballast.oracle.volatility import Settlement
 from ballast.units import WAD
 from tests.support.oracle import ETH
 from tests.support.revm import reverts
@@ -46,7 +46,7 @@ def test_the_settlement_is_the_time_weighted_mean(world, expiry):
     world.at(expiry)
     expected = sum(2001 + minute for minute in range(30)) * WAD // 30
     assert fix(world, expiry) == expected
-    assert world.adapter.slice(ETH, expiry) == FIXED | expected
+    assert world.adapter.slice(ETH, expiry) == Settlement(expected, world.now).encode()
     assert world.adapter.liveExpiries(ETH) == []
 
 

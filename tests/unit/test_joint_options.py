@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ballast.codec import Collateral, Option, Perp, Snapshot, VolatilitySlice, settled
-from ballast.model.refusal import Refused
+from ballast.codec import Option, Snapshot, VolatilitySlice, settled
 from ballast.risk import joint_scenario as mirror
 from ballast.risk.scenarios import COLUMNS
 from ballast.units import WAD
-from tests.support.revm import GENESIS, reverts
+from tests.support.revm import GENESIS
 from tests.support.risk import (
     BTC,
     CASH,
     COIN,
     COLLATERAL,
-    DOLLAR,
     ETH,
     PARAMETERS,
     PERPS,
-    WETH,
     RiskWorld,
-    fresh,
     markets,
 )
 

@@ -336,6 +336,47 @@ def test_a_stale_price_widens_the_range_up_to_the_cap(world: RiskWorld) -> None:
     assert world.assess(0, words).initial == 2000 * WAD * 60 // 100 + 40 * WAD
 
 
+def test_age_does_not_widen_the_maintenance_margin(world: RiskWorld) -> None:
+    """Or a dead feed would liquidate healthy accounts by its silence."""
+    calm = world.assess(0, [perp(ETH, WAD)])
+    world.evm.time += 10**6
+    assert world.assess(0, [perp(ETH, WAD)]).maintenance == calm.maintenance
+
+
+@pytest.mark.parametrize(
+    ("minutes", "credit"), [(0, 0), (12, 22), (60, 110), (61, 0), (240, 0), (10**6, 0)]
+)
+@pytest.mark.parametrize("side", [1, -1])
+def test_what_a_stale_price_is_worth_in_a_liquidation(
+    world: RiskWorld, minutes: int, credit: int, side: int
+) -> None:
+    """R·age/4 h of the exposure, in its favour, and nothing after an hour."""
+    world.price(ETH, fresh(world.now, 2000, wide=True))
+    world.evm.time += 60 * minutes
+    words = [perp(ETH, side * WAD)]
+    margin = world.assess(0, words)
+    assert (margin.credit, margin.fresh) == (credit * WAD, False)
+    assert world.assess(0, words, mode=1).credit == margin.credit
+    assert margin.credit <= margin.maintenance, "at most its own part of MM"
+
+
+def test_only_prices_that_are_not_fresh_are_credited(world: RiskWorld) -> None:
+    both = [perp(ETH, WAD), perp(BTC, -WAD)]
+    world.evm.time += 600
+    assert world.assess(0, both).credit == 0
+    world.price(BTC, fresh(world.now - 3600, 50_000, suspect=True))
+    assert world.assess(0, both).credit == 50_000 * WAD * 22 // 100 // 4
+    hedged = [perp(BTC, -WAD), Collateral(WBTC, 10**8).encode()]
+    assert world.assess(0, hedged).credit == 0, "of what is left of an exposure"
+
+
+def test_a_feed_that_is_fresh_for_longer_than_an_hour_is_never_credited(world: RiskWorld) -> None:
+    world.price(ETH, fresh(world.now, 2000, max_age=86_400))
+    for _ in range(30):
+        world.evm.time += 3600
+        assert world.assess(0, [perp(ETH, WAD)]).credit == 0
+
+
 def test_a_suspect_price_is_not_fresh_and_not_widened_at_age_zero(world: RiskWorld) -> None:
     calm = world.assess(0, [perp(ETH, WAD)])
     world.price(ETH, fresh(world.now, 2000, suspect=True))

@@ -199,3 +199,16 @@ def test_the_events_are_those_of_the_contract():
 
     events = [EventAbi(e) for e in load_ape()["Clearinghouse"].abi if e["type"] == "event"]
     assert set(TOPICS) <= {event.topic for event in events}
+
+
+def test_accounts_that_a_reorganisation_may_have_put_back_are_touched():
+    """They were named by a block of the tip that is gone by the next scan."""
+    chain = Chain({10: [1], 500: [2]}, head=500)
+    found = scanner(chain)
+    found.scan()
+    assert found.touched == {who(1), who(2)}
+    chain.deposits, chain.head = {10: [1], 501: [3]}, 501
+    found.scan()
+    assert found.touched == {who(2), who(3)}
+    found.scan()
+    assert found.touched == {who(3)}

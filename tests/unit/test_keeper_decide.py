@@ -221,9 +221,11 @@ def test_a_bankrupt_account_is_skipped_by_name():
     assert skip.reason == "bankrupt: equity -5.00"
 
 
-def test_an_account_on_stale_prices_is_skipped():
-    (skip,) = decide(look(accounts=(account(1, 900, 1000, fresh=False),)), Policy()).skipped
-    assert skip.reason == "a price that it rests on is not fresh"
+def test_an_account_on_stale_prices_is_skipped_while_the_credit_covers_it():
+    (skip,) = decide(look(accounts=(account(1, 900, 1000, credit=100 * WAD),)), Policy()).skipped
+    assert skip.reason == "credited 100.00 for prices that are not fresh"
+    short = account(1, 900, 1000, credit=100 * WAD - 1)
+    assert decide(look(accounts=(short,)), Policy()).liquidations
 
 
 def test_an_account_that_could_not_be_valued_does_not_stop_the_others():

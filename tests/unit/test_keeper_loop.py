@@ -6,10 +6,10 @@ import pytest
 
 from ballast.client.book import AddressBook, UnderlyingEntry
 from ballast.client.chain import Receipt
-from ballast.client.errors import ChainError, ContractError
+from ballast.client.errors import ChainError, ContractError, TransactionReverted
 from ballast.codec import AccountId
 from ballast.keeper.decide import AccountView, FeedView, Policy, Refresh, World
-from ballast.keeper.loop import WITNESSES, Keeper, KeeperError
+from ballast.keeper.loop import WITNESSES, Keeper, KeeperError, Step
 from ballast.model.margin import LiquidationTerms
 from ballast.oracle.mirror import FeedConfig, FeedState, Observation
 from ballast.units import WAD
@@ -252,6 +252,122 @@ def test_a_dry_run_sends_nothing_and_says_what_it_would_do():
     assert (done.refreshed, done.liquidated) == (0, 0)
     assert said[0].startswith("would refresh USDC (first price), BTC (first price)")
     assert said[1].startswith(f"would liquidate {account(1).id}")
+
+
+# ---- Other keepers, earlier runs, observers ---------------------------------------------------
+
+
+def reverted(name: str = "") -> TransactionReverted:
+    return TransactionReverted(ContractError("refused", name), "0xdead", 50_000, 7)
+
+
+class Contested(Chain):
+    """Another keeper is first: before the simulation, or in the block of the transaction."""
+
+    in_block = False
+
+    def simulate_liquidation(
+        self, account: AccountId, fraction: int, min_value: int, witness: int
+    ) -> int:
+        if not self.in_block:
+            raise ContractError("healthy", "Liquidator_Healthy")
+        return super().simulate_liquidation(account, fraction, min_value, witness)
+
+    def liquidate(
+        self, account: AccountId, fraction: int, min_value: int, witness: int
+    ) -> tuple[Receipt, dict[str, Any]]:
+        super().liquidate(account, fraction, min_value, witness)
+        raise reverted()
+
+
+def test_another_keeper_that_is_first_is_named_and_costs_nothing():
+    chain, said = Contested([account(1)]), []
+    done = keeper(chain, said).step()
+    assert (done.lost, done.failed, done.gas_money) == (1, 0, 0)
+    assert said == [f"another keeper was first at {account(1).id}"]
+
+
+def test_another_keeper_in_the_same_block_costs_the_gas_of_one_transaction():
+    chain, said = Contested([account(1)]), []
+    chain.in_block = True
+    done = keeper(chain, said).step()
+    assert (done.lost, done.failed, done.gas_money) == (1, 0, 7)
+    assert said == [f"another keeper was first at {account(1).id}: gas 50,000, 0xdead"]
+
+
+def test_a_transaction_that_failed_for_another_reason_is_a_failure():
+    class Unlucky(Chain):
+        def liquidate(self, *_: Any) -> tuple[Receipt, dict[str, Any]]:
+            raise reverted("Clearinghouse_InsufficientMargin")
+
+    chain, said = Unlucky([account(1)]), []
+    done = keeper(chain, said).step()
+    assert (done.lost, done.failed, done.gas_money) == (0, 1, 7)
+    assert said == [f"skipped {account(1).id}: cannot be liquidated: refused"]
+
+
+def test_a_transaction_of_an_earlier_run_comes_first():
+    class Restarted(Chain):
+        def recover(self) -> Receipt | None:
+            self.sent.append(("recover",))
+            return replace(RECEIPT, cost=11)
+
+    chain, said = Restarted([account(1)]), []
+    done = keeper(chain, said).step()
+    assert [sent[0] for sent in chain.sent] == ["recover", "liquidate"]
+    assert done.gas_money == 11
+    assert said[0].startswith("a transaction sent earlier is in a block: block 7")
+    dry = Restarted([account(1)])
+    keeper(dry, dry_run=True).step()
+    assert dry.sent == []
+
+
+def test_a_transaction_of_an_earlier_run_that_failed_is_said():
+    class Restarted(Chain):
+        def recover(self) -> Receipt | None:
+            raise reverted()
+
+    said: list[str] = []
+    chain = Restarted([account(1)])
+    done = keeper(chain, [], warn=said.append).step()
+    assert (done.liquidated, done.gas_money) == (1, 7)
+    assert said == ["a transaction sent earlier has failed: refused: 0xdead"]
+
+
+def test_only_those_in_doubt_are_looked_at():
+    class Doubt:
+        def whom(self, accounts: Sequence[AccountId], touched: Any) -> list[AccountId]:
+            assert touched == (account(2).id,)
+            return [one for one in accounts if one == account(2).id]
+
+    chain = Chain([account(1), account(2)], touched=(account(2).id,))
+    done = keeper(chain, triage=Doubt()).step()
+    assert (done.accounts, [sent[1] for sent in chain.sent]) == (2, [account(2).id])
+
+
+def test_observers_hear_of_steps_and_of_trouble():
+    heard: list[Any] = []
+
+    class Listener:
+        def stepped(self, world: World, step: Step) -> None:
+            heard.append((len(world.accounts), step.liquidated))
+
+        def troubled(self) -> None:
+            heard.append("trouble")
+
+    class Flaky(Chain):
+        def scan(self) -> Sequence[AccountId]:
+            if not heard:
+                raise ConnectionError("gone")
+            return super().scan()
+
+    def sleep(_: float) -> None:
+        if len(heard) == 2:
+            raise EnoughError
+
+    with pytest.raises(EnoughError):
+        keeper(Flaky([account(1)]), observers=[Listener()]).run(1, sleep)
+    assert heard == ["trouble", (1, 1)]
 
 
 # ---- Running ----------------------------------------------------------------------------------

@@ -73,13 +73,6 @@ def test_a_bankrupt_account(world: ClearingWorld, account: AccountId, keeper: Ac
         world.liquidate(account, keeper)
 
 
-def test_a_stale_price(world: ClearingWorld, account: AccountId, keeper: AccountId) -> None:
-    fall(world, 1750)
-    world.advance(3601)
-    with reverts("Liquidator_PriceNotFresh", account.value):
-        world.liquidate(account, keeper)
-
-
 def test_nothing_to_take(world: ClearingWorld, account: AccountId, keeper: AccountId) -> None:
     fall(world, 1750)
     with reverts("Liquidator_ZeroFraction"):

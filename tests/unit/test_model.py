@@ -12,7 +12,7 @@ from ballast.codec import AccountId
 from ballast.model.clearinghouse import is_reduction
 from ballast.model.margin import Margin
 from ballast.model.refusal import Refused
-from ballast.model.replay import Event, Replay, differences
+from ballast.model.replay import differences
 from ballast.model.state import atomic
 from ballast.units import WAD
 from tests.support.clearing import (
@@ -26,6 +26,7 @@ from tests.support.clearing import (
     WETH,
     WETH_SPOT,
     ClearingWorld,
+    replay,
 )
 from tests.support.revm import Reverted
 
@@ -171,14 +172,6 @@ def test_the_walks_reach_everything() -> None:
 
 
 # ---- Events -------------------------------------------------------------------------------------
-
-
-def replay(world: ClearingWorld) -> Replay:
-    """The state from the events of every transaction."""
-    replayed = Replay(world.fee_account, world.insurance_account)
-    for time, logs in world.transactions:
-        replayed.transaction(time, [Event(log.name, log.args) for log in logs])
-    return replayed
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -353,16 +353,37 @@ def test_a_market_without_a_depth_is_not_asked_for_its_open_interest(world: Rule
     world.assess(0, [perp(5, WAD)], 1)
 
 
-def test_a_stale_price_widens_requirements_up_to_the_whole(world: RuleWorld) -> None:
+def test_a_stale_price_widens_the_initial_margin_up_to_the_whole(world: RuleWorld) -> None:
     words = [perp(ETH, WAD), Collateral(WETH, WAD).encode()]
     world.evm.time += 3 * 4 * 3600
     margin = world.assess(0, words)
     assert not margin.fresh
-    assert margin.maintenance == 2 * (100 + 300) * WAD, "√(1 + 12/4) = 2"
-    assert margin.initial == 2 * (200 + 500) * WAD
+    assert margin.maintenance == (100 + 300) * WAD, "age alone liquidates nobody"
+    assert margin.initial == 2 * (200 + 500) * WAD, "√(1 + 12/4) = 2"
     world.evm.time += 10**8
     margin = world.assess(0, words)
-    assert margin.maintenance == margin.initial == 2 * 2000 * WAD
+    assert (margin.initial, margin.maintenance) == (2 * 2000 * WAD, (100 + 300) * WAD)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "credit"), [(0, 0), (12, 22 + 22), (60, 100 + 110), (61, 0), (10**6, 0)]
+)
+def test_what_a_stale_price_is_worth_in_a_liquidation(
+    world: RuleWorld, minutes: int, credit: int
+) -> None:
+    """R·age/4 h of each position, at most what it requires; nothing after an hour."""
+    words = [perp(ETH, WAD), Collateral(WETH, WAD).encode()]
+    world.price(ETH, fresh(world.now, 2000, max_age=0, wide=True))
+    world.evm.time += 60 * minutes
+    assert world.assess(0, words).credit == credit * WAD
+    assert world.assess(0, words, 1).credit == credit * WAD
+
+
+def test_opposite_positions_are_each_credited_no_more_than_they_require(world: RuleWorld) -> None:
+    words = [perp(ETH, -3 * WAD), Collateral(WETH, WAD).encode()]
+    world.price(ETH, fresh(world.now - 3600, 2000, suspect=True))
+    margin = world.assess(0, words)
+    assert 0 < margin.credit <= margin.maintenance
 
 
 @pytest.mark.parametrize("flag", ["suspect", "wide"])

@@ -144,7 +144,8 @@ def test_equity_within_a_wei_of_mm(held: Stored, perpetual: Perp, moment: Moment
     book = with_quote(quote)
     assert gap_of(book, moment, account(0)) == wei
     assert account(0) in check(book, moment).candidates
-    assert exact(book, moment) == ([account(0)] if wei < 0 else [])
+    credit = moment.margin(book.stored(account(0))).credit
+    assert exact(book, moment) == ([account(0)] if wei + credit < 0 else [])
 
 
 def test_float64_alone_would_miss_some() -> None:
@@ -276,13 +277,23 @@ def test_a_tail_worse_than_every_range() -> None:
 # ---- What runs with time ----------------------------------------------------------------------
 
 
-def test_a_stale_price_widens_the_range() -> None:
+def test_a_stale_price_alone_makes_no_candidate() -> None:
     held = holding(perp(ETH, WAD, -1450 * WAD))
     prices = calm()
-    assert not check(book_of(held), at(prices)).candidates
     prices[ETH] = replace(prices[ETH], time=NOW - 12 * 3600)
+    assert not check(book_of(held), at(prices)).candidates
+
+
+@pytest.mark.parametrize(
+    ("minutes", "liquidatable"), [(0, True), (5, False), (60, False), (61, True)]
+)
+def test_a_candidate_on_a_doubtful_price_may_be_credited(minutes: int, liquidatable: bool) -> None:
+    """The scan does not know of the credit: it names who may lack margin, never fewer."""
+    held = holding(perp(ETH, WAD, -1630 * WAD))
+    prices = calm()
+    prices[ETH] = replace(prices[ETH], time=NOW - 60 * minutes, wide=True)
     assert check(book_of(held), at(prices)).candidates == [account(0)]
-    assert exact(book_of(held), at(prices)) == [account(0)]
+    assert exact(book_of(held), at(prices)) == [account(0)] * liquidatable
 
 
 @pytest.mark.parametrize(("funding", "candidate"), [(0, False), (300, True), (-300, False)])

@@ -1,0 +1,82 @@
+"""Slices to publish: a stated synthetic surface for devnets, or fits of a file of quotes.
+
+expiry,strike,volatility,forward,spot
+2026-01-30T08:00:00Z,2000,0.62,2010,2000
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from itertools import groupby
+from pathlib import Path
+
+from ballast.oracle.volatility import YEAR, Neighbour, Slice
+from ballast.volatility.calibrate import VolatilityQuote, calibrate
+
+COLUMNS = ("expiry", "strike", "volatility", "forward", "spot")
+
+
+class QuotesError(ValueError):
+    """A file of quotes that cannot be published."""
+
+
+def model_slice(expiry: int, now: int, volatility: float = 0.6, carry: float = 0.05) -> Slice:
+    """One expiry of the devnet's surface: a mild skew around `volatility`, a forward with `carry`.
+
+    In units of a standard deviation its shape is the same for every expiry, so slices do not cross.
+    """
+    tau = max(expiry - now, 3600) / YEAR
+    deviation = volatility * tau**0.5
+    least, s, rho = 0.92, 0.6, -0.25
+    slope = (1 - least) / (s * (1 - (1 - rho**2) ** 0.5) + s * 0.25)
+    return Slice(
+        a=round(volatility**2 * (least - slope * s * (1 - rho**2) ** 0.5 / 4) * 1e8),
+        b=round(volatility**2 * slope / deviation / 4 * 1e7),
+        rho=round(rho * 1e6),
+        mu=0,
+        s=round(s * deviation * 1e6),
+        forward=round((1 + carry * tau) * 1e8),
+        time=now,
+    )
+
+
+def read_quotes(path: Path, now: int) -> dict[int, Slice]:
+    """Slices by expiry, each fitted over the one before it."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            return fit_quotes(file, now)
+    except OSError as error:
+        raise QuotesError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def fit_quotes(lines: Iterable[str], now: int) -> dict[int, Slice]:
+    """The same of the lines of a file; expiries that have passed are left out."""
+    rows = sorted(row for row in _rows(lines) if row[0] > now)
+    found: dict[int, Slice] = {}
+    before: Neighbour | None = None
+    for expiry, group in groupby(rows, key=lambda row: row[0]):
+        items = list(group)
+        forward, spot = items[0][3:]
+        quotes = [VolatilityQuote(strike, volatility) for _, strike, volatility, *_ in items]
+        fit = calibrate(quotes, spot=spot, forward=forward, expiry=expiry, time=now, before=before)
+        found[expiry] = fit.slice
+        before = Neighbour(fit.slice, expiry)
+    return found
+
+
+def _rows(lines: Iterable[str]) -> Iterator[tuple[int, float, float, float, float]]:
+    reader = csv.DictReader(lines)
+    if tuple(reader.fieldnames or ()) != COLUMNS:
+        raise QuotesError(f"line 1: the columns must be {','.join(COLUMNS)}")
+    for row in reader:
+        try:
+            when = datetime.fromisoformat(row["expiry"])
+            numbers = [float(row[name]) for name in COLUMNS[1:]]
+        except (TypeError, ValueError) as error:
+            raise QuotesError(f"line {reader.line_num}: {error}") from None
+        if when.tzinfo is None or min(numbers) <= 0:
+            raise QuotesError(f"line {reader.line_num}: it needs a time zone and positive numbers")
+        strike, volatility, forward, spot = numbers
+        yield int(when.timestamp()), strike, volatility, forward, spot
