@@ -122,6 +122,13 @@ def initial_only(units: int, snapshot: Snapshot) -> int:
     return width + max(0, div_ceil(units * (snapshot.price - snapshot.stable), WAD)) * RATIO
 
 
+def _held(option: Option) -> Expiry:
+    """An expiry with one option in it."""
+    expiry = Expiry(option.expiry)
+    expiry.add(option.strike // STRIKE_UNIT, option.size, option.is_put)
+    return expiry
+
+
 class RuleEngine:
     """The engine over prices and open interest, as the model of the Clearinghouse wants it."""
 
@@ -161,6 +168,21 @@ class RuleEngine:
         if spot > MAX_PRICE:
             raise Refused("RuleEngine_SpotOutOfRange", spot, MAX_PRICE)
         return self._assess(cash, words, now, moved=(underlying, spot))
+
+    def fair_price(self, series: int, now: int) -> tuple[int, int]:
+        """The price at which accounts are valued, WAD, and a delta away from zero."""
+        if word_of.kind(series) != word_of.KIND_OPTION:
+            raise Refused("RuleEngine_UnknownKind", series | WAD)
+        option = decode_position(series | WAD)
+        assert isinstance(option, Option)
+        slice_word = self.options.slice(option.underlying, option.expiry)
+        held = _held(option)
+        settled = settlement_price(slice_word)
+        if settled is not None:
+            return held.payoffs(settled) // WAD, 0
+        snapshot = self._market(option.underlying, now, None).snapshot
+        worth, units = self._quote(option, held, slice_word, snapshot, now)
+        return worth // WAD, units
 
     def _assess(
         self,
@@ -239,8 +261,7 @@ class RuleEngine:
         option = decode_position(word)
         assert isinstance(option, Option)
         slice_word = self.options.slice(option.underlying, option.expiry)
-        held = Expiry(option.expiry)
-        held.add(option.strike // STRIKE_UNIT, option.size, option.is_put)
+        held = _held(option)
         settled = settlement_price(slice_word)
         if settled is not None:
             worth = held.payoffs(settled)

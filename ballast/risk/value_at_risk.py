@@ -53,13 +53,13 @@ def losses_at_99(a: Sequence[int], g: Sequence[int], rho: int) -> tuple[int, int
     scale = sum(abs(one) for one in (*a, *g))
     if scale == 0:
         return 0, 0
-    first, *rest = cumulants(
+    first, second, third, fourth = cumulants(
         [div_towards_zero(one * ONE, scale) for one in a],
         [div_towards_zero(one * ONE, scale) for one in g],
         rho,
     )
-    deviation = sqrt(rest[0] * ONE)
-    quantile, tail = _expand(*rest, deviation)
+    deviation = sqrt(second * ONE)
+    quantile, tail = _expand(second, third, fourth, deviation)
     quantile = first + _mul(deviation, quantile)
     tail = min(first + _mul(deviation, tail), quantile)
     return max(0, -quantile) * scale // ONE, max(0, -tail) * scale // ONE

@@ -129,8 +129,14 @@ contract RuleEngine is IRiskEngine, RuleParameters {
     }
 
     /// @inheritdoc IRiskEngine
-    function fairPrice(Instrument series) external pure returns (uint256, int256) {
-        revert RuleEngine_OptionUnsupported(Position.wrap(Instrument.unwrap(series)));
+    /// @dev The price at which accounts are valued, and a delta away from zero.
+    function fairPrice(Instrument series) external view returns (uint256 price, int256 delta) {
+        Position one = Position.wrap(Instrument.unwrap(series) | WAD);
+        if (one.kind() != KIND_OPTION) revert RuleEngine_UnknownKind(one);
+        Tally memory tally;
+        tally.moved = NOTHING;
+        OptionQuote memory quote = _quote(tally, one);
+        return (uint256(quote.worth) / WAD, quote.units); // worth is a whole number of units: WAD × price
     }
 
     /// @inheritdoc IRiskEngine

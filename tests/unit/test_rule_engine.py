@@ -462,7 +462,6 @@ def refused_alike(world: RuleWorld, words: list[int], name: str, *values: int) -
         assert (refusal.value.name, refusal.value.values) == (name, values)
 
 
-
 @pytest.mark.parametrize("word", [0, 4 << 248, 255 << 248])
 def test_a_word_that_is_no_position(world: RuleWorld, word: int) -> None:
     refused_alike(world, [word], "RuleEngine_UnknownKind", word)

@@ -313,6 +313,27 @@ def test_near_expiry_the_mean_so_far_counts(world: RuleWorld, term: int) -> None
     assert (abs(margin.equity - 500 * WAD) < 10**10) == (term < 1800)
 
 
+@SHARED
+@given(data=st.data(), prices=markets(GENESIS), surface=surfaces(GENESIS))
+def test_the_fair_price_is_what_an_option_is_worth(
+    shared: RuleWorld, *, data: st.DataObject, prices: dict[int, Snapshot], surface: Surface
+) -> None:
+    arrange(shared, prices, surface)
+    series = data.draw(options(GENESIS, prices)) >> 128 << 128
+    price, delta = shared.engine.fairPrice(series)
+    assert (price, delta) == shared.mirror.fair_price(series, shared.now)
+    assert shared.assess(0, [series | WAD]).equity == price
+    assert shared.assess(0, [series | 2**128 - WAD]).equity == -price
+
+
+def test_only_options_have_a_fair_price_here(world: RuleWorld) -> None:
+    series = 1 << 248 | ETH << 232
+    with reverts("RuleEngine_UnknownKind", series | WAD):
+        world.engine.fairPrice(series)
+    with pytest.raises(Refused, match="RuleEngine_UnknownKind"):
+        world.mirror.fair_price(series, world.now)
+
+
 # ---- Refusals and parameters ------------------------------------------------------------------
 
 
