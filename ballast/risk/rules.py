@@ -14,7 +14,7 @@ RAMP_TIME = 3 * MIN_RAMP_TIME
 MAX_WEIGHT_MAINTENANCE = 9500
 MAX_WEIGHT_INITIAL = 9000
 
-Pair = tuple[Ramp, Ramp]
+Ramps = tuple[Ramp, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,20 @@ class PerpRule:
     def decode(cls, answer: tuple[int, int, int]) -> PerpRule:
         """The contract's struct."""
         return cls(Ramp.decode(answer[0]), Ramp.decode(answer[1]), answer[2])
+
+
+@dataclass(frozen=True, slots=True)
+class OptionRule:
+    """What a short option requires, in parts of spot."""
+
+    maintenance: Ramp
+    initial: Ramp
+    initial_floor: Ramp
+
+    @classmethod
+    def decode(cls, answer: tuple[int, int, int]) -> OptionRule:
+        """The contract's struct."""
+        return cls(*(Ramp.decode(one) for one in answer))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +66,7 @@ class Rules:
 
     perps: dict[int, PerpRule] = field(default_factory=dict)
     assets: dict[int, AssetRule] = field(default_factory=dict)
+    options: dict[int, OptionRule] = field(default_factory=dict)
     ramp_time: int = RAMP_TIME
     selectable: bool = False
 
@@ -60,6 +75,12 @@ class Rules:
         if underlying not in self.perps:
             raise Refused("RuleParameters_UnknownPerp", underlying)
         return self.perps[underlying]
+
+    def option(self, underlying: int) -> OptionRule:
+        """Rates of short options; refused if they were never set."""
+        if underlying not in self.options:
+            raise Refused("RuleParameters_UnknownOption", underlying)
+        return self.options[underlying]
 
     def asset(self, asset: int) -> AssetRule:
         """Weights of an asset; refused if they were never set."""
@@ -92,7 +113,19 @@ class Rules:
         require(covered, "RuleParameters_PremiumNotCovered", premium_clamp, *rates)
         old = self.perps.get(underlying)
         before = (old.maintenance, old.initial) if old else None
-        self.perps[underlying] = PerpRule(*self._moved(before, rates, now, up=False), depth)
+        maintenance_ramp, initial_ramp = self._moved(before, rates, now, up=False)
+        self.perps[underlying] = PerpRule(maintenance_ramp, initial_ramp, depth)
+
+    def set_option(
+        self, underlying: int, maintenance: int, initial: int, initial_floor: int, *, now: int
+    ) -> None:
+        """Set what short options on an underlying require, 1e-4 of spot."""
+        rates = maintenance, initial, initial_floor
+        inside = 0 < maintenance <= initial_floor <= initial <= BPS
+        require(inside, "RuleParameters_OptionRatesOutOfBounds", *rates)
+        old = self.options.get(underlying)
+        before = (old.maintenance, old.initial, old.initial_floor) if old else None
+        self.options[underlying] = OptionRule(*self._moved(before, rates, now, up=False))
 
     def set_asset(
         self,
@@ -112,16 +145,14 @@ class Rules:
         old = self.assets.get(asset)
         nothing = (Ramp.level(0), Ramp.level(0)) if self.selectable else None
         before = (old.maintenance, old.initial) if old else nothing
-        pair = self._moved(before, weights, now, up=True)
-        self.assets[asset] = AssetRule(*pair, underlying, decimals)
+        maintenance_ramp, initial_ramp = self._moved(before, weights, now, up=True)
+        self.assets[asset] = AssetRule(maintenance_ramp, initial_ramp, underlying, decimals)
 
-    def _moved(self, before: Pair | None, to: tuple[int, int], now: int, *, up: bool) -> Pair:
+    def _moved(self, before: Ramps | None, to: tuple[int, ...], now: int, *, up: bool) -> Ramps:
+        """Ramps on their way to new values, all in the same time."""
         if before is None:
-            return Ramp.level(to[0]), Ramp.level(to[1])
-        one, other = before
-        if (one.target, other.target) == to:
+            return tuple(Ramp.level(value) for value in to)
+        if tuple(ramp.target for ramp in before) == to:
             return before
-        return (
-            one.towards(to[0], now, self.ramp_time, up=up),
-            other.towards(to[1], now, self.ramp_time, up=up),
-        )
+        pairs = zip(before, to, strict=True)
+        return tuple(ramp.towards(value, now, self.ramp_time, up=up) for ramp, value in pairs)

@@ -9,6 +9,7 @@ import {Snapshot} from "../types/Snapshot.sol";
 contract MockPriceBoard {
     mapping(uint16 underlying => Snapshot) public snapshot;
     mapping(uint16 underlying => uint256) public premiumClampBps;
+    mapping(uint16 underlying => uint256) public scanRange;
     mapping(uint8 id => address) public engine;
     uint256 public engineCount;
     mapping(uint16 underlying => uint256) private _openInterest;
@@ -21,6 +22,10 @@ contract MockPriceBoard {
 
     function setSnapshot(uint16 underlying, Snapshot word) external {
         snapshot[underlying] = word;
+    }
+
+    function setScanRange(uint16 underlying, uint256 word) external {
+        scanRange[underlying] = word;
     }
 
     function setPremiumClamp(uint16 underlying, uint256 bps) external {

@@ -7,15 +7,22 @@ import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 import {IClearinghouse} from "../interfaces/IClearinghouse.sol";
 import {IOracleAdapter} from "../interfaces/IOracleAdapter.sol";
 import {IRiskEngine} from "../interfaces/IRiskEngine.sol";
+import {NormalTable} from "../math/NormalTable.sol";
+import {OptionKernel} from "../math/OptionKernel.sol";
 import {Ramp} from "../math/Ramp.sol";
+import {Wad} from "../math/Wad.sol";
 import {ASSESS_ALL, LiquidationTerms, Margin} from "../types/Margin.sol";
 import {Instrument, KIND_COLLATERAL, KIND_OPTION, KIND_PERP, Position} from "../types/Position.sol";
 import {Snapshot} from "../types/Snapshot.sol";
+import {VolatilitySlice} from "../types/VolatilitySlice.sol";
+import {Expiry, OptionBook} from "./OptionBook.sol";
+import {ExpiryTotals, OptionPricing, Term} from "./OptionPricing.sol";
 import {RampTime} from "./RampTime.sol";
-import {RuleParameters} from "./RuleParameters.sol";
+import {RuleOptions, ShortOption} from "./RuleOptions.sol";
+import {OptionRule, RuleParameters} from "./RuleParameters.sol";
 import {Staleness} from "./Staleness.sol";
 
-/// @title Ballast's rule-based margin engine, for books of perpetuals and collateral
+/// @title Ballast's rule-based margin engine
 /// @notice Margin is a sum over the positions, each a rate of its own value: no position offsets another (specification
 /// §6.9).
 /// @dev A view over (cash, words, accepted prices, open interest). Nothing is kept of one word when the next is read,
@@ -25,22 +32,43 @@ import {Staleness} from "./Staleness.sol";
 /// 2^6 words; a price is under 2^88, a mark under 2^89, a size under 2^103, and the Clearinghouse caps an asset at 2^72
 /// whole tokens. So size × mark is under 2^192 and amount × spot under 2^220; a word's money is under 2^160. Ratios count
 /// 1e-8, so one is under 2^27; a widening is under 2^36, open interest under 2^90, a depth under 2^64 whole units. The
-/// greatest sum, of a word's money at most three times over, is under 2^(160 + 27 + 6 + 2).
+/// greatest sum, of a word's money at most three times over, is under 2^(160 + 27 + 6 + 2). Of options: a size is under
+/// 2^128 and a price under 2^109, so a word's worth is under 2^237 in counts of 1e-36, and its money under 2^178.
 contract RuleEngine is IRiskEngine, RuleParameters {
+    using RuleOptions for ShortOption;
+
     /// @dev What is known of an account. Requirements and the credit are in 1e-8 of WAD, so that each rounds once.
     /// @param full Whether IM is asked for.
     /// @param moved Underlying whose price is replaced by `spot`; over 16 bits for none.
-    /// @param value Value of all positions, WAD.
+    /// @param table The normal table in memory, as the kernel takes it; zero until an option is priced.
+    /// @param value Value of perpetuals and collateral, WAD.
+    /// @param optionWorth Value of options, 1e-36 of cash: rounded once, as every engine does.
     struct Tally {
         bool full;
         bool stale;
         uint256 moved;
         uint256 spot;
+        uint256 table;
         int256 value;
+        int256 optionWorth;
         uint256 perpNotional;
         uint256 maintenance;
         uint256 initial;
         uint256 credit;
+    }
+
+    /// @dev One option, priced.
+    /// @param widening By how much IM widens, 1e-8.
+    /// @param unseen By how much the price may have moved in its favour unseen, 1e-8 of WAD.
+    /// @param worth Value, 1e-36 of cash; exactly what every engine makes of it.
+    /// @param units Delta in units of the underlying, WAD.
+    struct OptionQuote {
+        VolatilitySlice slice;
+        Snapshot snapshot;
+        uint256 widening;
+        uint256 unseen;
+        int256 worth;
+        int256 units;
     }
 
     uint256 private constant MAX_WORDS = 64;
@@ -48,11 +76,14 @@ contract RuleEngine is IRiskEngine, RuleParameters {
     uint256 private constant WAD = 1e18;
     uint256 private constant RATIO = 1e8;
     uint256 private constant MAX_SPOT = ((1 << 68) - 1) * 1e6;
+    uint256 private constant STRIKE_UNIT = 1e10;
+
+    /// @dev Units of an option's delta: WAD × 2^40 on the open part of the settlement price (2^-64) and the forward.
+    uint256 private constant DELTA_SHIFT = 40 + 64;
 
     IOracleAdapter public immutable ORACLE;
+    NormalTable public immutable TABLE = new NormalTable();
 
-    /// @dev Thrown for an option: this engine has no rule for them yet.
-    error RuleEngine_OptionUnsupported(Position word);
     /// @dev Thrown for a word that is no position.
     error RuleEngine_UnknownKind(Position word);
     /// @dev Thrown for more words than an account can hold.
@@ -98,8 +129,14 @@ contract RuleEngine is IRiskEngine, RuleParameters {
     }
 
     /// @inheritdoc IRiskEngine
-    function fairPrice(Instrument series) external pure returns (uint256, int256) {
-        revert RuleEngine_OptionUnsupported(Position.wrap(Instrument.unwrap(series)));
+    /// @dev The price at which accounts are valued, and a delta away from zero.
+    function fairPrice(Instrument series) external view returns (uint256 price, int256 delta) {
+        Position one = Position.wrap(Instrument.unwrap(series) | WAD);
+        if (one.kind() != KIND_OPTION) revert RuleEngine_UnknownKind(one);
+        Tally memory tally;
+        tally.moved = NOTHING;
+        OptionQuote memory quote = _quote(tally, one);
+        return (uint256(quote.worth) / WAD, quote.units); // worth is a whole number of units: WAD × price
     }
 
     /// @inheritdoc IRiskEngine
@@ -132,10 +169,10 @@ contract RuleEngine is IRiskEngine, RuleParameters {
             uint256 kind = word.kind();
             if (kind == KIND_PERP) _addPerp(tally, word);
             else if (kind == KIND_COLLATERAL) _addCollateral(tally, word);
-            else if (kind == KIND_OPTION) revert RuleEngine_OptionUnsupported(word);
+            else if (kind == KIND_OPTION) _addOption(tally, word);
             else revert RuleEngine_UnknownKind(word);
         }
-        margin.equity = cash + tally.value;
+        margin.equity = cash + tally.value + Wad.divFloor(tally.optionWorth, int256(WAD));
         margin.initial = FixedPointMathLib.divUp(tally.initial, RATIO);
         margin.maintenance = FixedPointMathLib.divUp(tally.maintenance, RATIO);
         margin.perpNotional = tally.perpNotional;
@@ -180,6 +217,118 @@ contract RuleEngine is IRiskEngine, RuleParameters {
                 + _initialOnly(int256(amount * (WAD / unit)), snapshot);
             tally.initial += FixedPointMathLib.min(charge, gross * RATIO);
         }
+    }
+
+    /// @dev A long option requires all that it is worth, so it lends nothing, also once its expiry is settled: the payoff
+    /// may still have to meet a bankrupt writer's loss. A settled short option owes what it owes.
+    function _addOption(Tally memory tally, Position word) private view {
+        OptionQuote memory quote = _quote(tally, word);
+        tally.optionWorth += quote.worth;
+        if (word.optionSize() > 0) _addLong(tally, quote);
+        else if (!quote.slice.isFixed()) _addShort(tally, word, quote);
+    }
+
+    function _addLong(Tally memory tally, OptionQuote memory quote) private pure {
+        unchecked {
+            uint256 whole = FixedPointMathLib.divUp(uint256(quote.worth), WAD) * RATIO;
+            tally.maintenance += whole;
+            tally.credit += FixedPointMathLib.min(quote.unseen, whole);
+            if (tally.full) tally.initial += whole;
+        }
+    }
+
+    /// @dev Volatility that was never published is unknown: then a short option is asked for the most that it can cost.
+    function _addShort(Tally memory tally, Position word, OptionQuote memory quote) private view {
+        OptionRule memory rule = _option(word.id());
+        uint256 spot = quote.snapshot.spot();
+        unchecked {
+            ShortOption memory short = RuleOptions.make({
+                amount: FixedPointMathLib.abs(word.optionSize()),
+                spot: spot,
+                strike: word.strike() * STRIKE_UNIT,
+                isPut: word.isPut(),
+                mark: FixedPointMathLib.divUp(uint256(-quote.worth), WAD)
+            });
+            bool known = quote.slice.isKnown();
+            uint256 rate = known ? rule.maintenance.atUp(block.timestamp) : NOTHING;
+            uint256 maintenance = short.maintenance(rate);
+            tally.maintenance += maintenance;
+            tally.credit += FixedPointMathLib.min(quote.unseen, maintenance);
+            if (!tally.full) return;
+            uint256 initial = short.initial(
+                rule.initial.atUp(block.timestamp), rule.initialFloor.atUp(block.timestamp), quote.widening
+            );
+            tally.initial += FixedPointMathLib.max(initial, maintenance)
+            + _initialOnly(quote.units, quote.snapshot);
+        }
+    }
+
+    /// @dev Reads what an option rests on and values it. A slice that is overdue widens IM as a stale price does.
+    function _quote(Tally memory tally, Position word) private view returns (OptionQuote memory quote) {
+        (uint16 underlying, uint256 date) = (word.id(), word.expiry());
+        VolatilitySlice slice = _slice(underlying, date);
+        Expiry expiry = OptionBook.makeExpiry(OptionBook.END, date);
+        expiry.add(word.strike(), word.optionSize(), word.isPut());
+        quote.slice = slice;
+        if (slice.isFixed()) {
+            quote.worth = OptionPricing.payoffs(expiry, slice.settlementPrice());
+            return quote;
+        }
+        uint256 shift;
+        (quote.snapshot, quote.widening, shift) = _price(tally, underlying);
+        uint256 overdue = slice.overdue(block.timestamp);
+        if (slice.isKnown() && block.timestamp < date && overdue != 0) {
+            tally.stale = true;
+            quote.widening = FixedPointMathLib.divUp(quote.widening * Staleness.widening(overdue), RATIO);
+        }
+        (uint256 elapsed, uint256 mean) = (0, 0);
+        if (block.timestamp + OptionPricing.WINDOW > date) {
+            (elapsed, mean) = ORACLE.settlementMean(underlying, uint32(date));
+        }
+        if (slice.isKnown()) _model(tally, expiry, quote, elapsed, mean);
+        else _exercise(word, expiry, quote, elapsed, mean);
+        unchecked {
+            quote.unseen = FixedPointMathLib.abs(quote.units) * quote.snapshot.spot() / WAD * shift;
+        }
+    }
+
+    /// @dev Worth and delta by the slice.
+    function _model(
+        Tally memory tally,
+        Expiry expiry,
+        OptionQuote memory quote,
+        uint256 elapsed,
+        uint256 mean
+    ) private view {
+        if (tally.table == 0) tally.table = OptionKernel.load(address(TABLE));
+        Term memory term =
+            OptionPricing.term(quote.snapshot, quote.slice, expiry.date(), block.timestamp, elapsed, mean);
+        ExpiryTotals memory totals = OptionPricing.quote(expiry, term, tally.table);
+        quote.worth = totals.worth;
+        unchecked {
+            uint256 delta = FixedPointMathLib.abs(totals.delta) * quote.slice.forwardRatio() / RATIO;
+            int256 units = int256(FixedPointMathLib.divUp(delta * term.open, 1 << DELTA_SHIFT));
+            quote.units = totals.delta < 0 ? -units : units;
+        }
+    }
+
+    /// @dev Worth without a slice: what exercise would bring if the price stayed.
+    function _exercise(Position word, Expiry expiry, OptionQuote memory quote, uint256 elapsed, uint256 mean)
+        private
+        pure
+    {
+        uint256 window = OptionPricing.WINDOW;
+        unchecked {
+            uint256 price = (mean * elapsed + quote.snapshot.spot() * (window - elapsed)) / window;
+            quote.worth = OptionPricing.payoffs(expiry, price);
+            if (quote.worth != 0) quote.units = word.isPut() ? -word.optionSize() : word.optionSize();
+        }
+    }
+
+    function _slice(uint256 underlying, uint256 date) private view returns (VolatilitySlice) {
+        uint256[] memory keys = new uint256[](1);
+        keys[0] = underlying << 32 | date;
+        return VolatilitySlice.wrap(ORACLE.market(keys)[0]);
     }
 
     /// @dev The accepted price, or the one to assess at; and of one that is not fresh, by how much IM on it widens and by

@@ -16,6 +16,16 @@ struct PerpRule {
     uint64 depth;
 }
 
+/// @notice What a short option on an underlying requires, in parts of spot; two words.
+/// @param maintenance In MM; of a put, also this part of its mark.
+/// @param initial In IM, less what the option is out of the money.
+/// @param initialFloor Least part in IM.
+struct OptionRule {
+    Ramp maintenance;
+    Ramp initial;
+    Ramp initialFloor;
+}
+
 /// @notice What a collateral asset lends, one word. It requires one less its weight, of its value.
 /// @param maintenance Weight in MM.
 /// @param initial Weight in IM.
@@ -31,9 +41,9 @@ struct AssetRule {
 }
 
 /// @title Governed parameters of the rule engine, each with its bound (specification §6.9)
-/// @dev Storage: one word a perpetual, one word an asset. The first rates of an instrument hold at once, for nobody rests
+/// @dev Storage: one word a perpetual, one word an asset, two words for the options on an underlying. The first rates of an instrument hold at once, for nobody rests
 /// on them yet, but an asset that comes once accounts can select the engine begins by lending nothing; later ones are
-/// reached linearly, in either direction, so that nobody is liquidated overnight. Both rates of an instrument move
+/// reached linearly, in either direction, so that nobody is liquidated overnight. All rates of an instrument move
 /// together: those for MM never pass those for IM.
 abstract contract RuleParameters is RampTime {
     uint256 private constant ONE = 1e4;
@@ -45,14 +55,20 @@ abstract contract RuleParameters is RampTime {
 
     mapping(uint16 underlying => PerpRule) private _perps;
     mapping(uint16 asset => AssetRule) private _assets;
+    mapping(uint16 underlying => OptionRule) private _options;
 
     event PerpRuleSet(uint16 indexed underlying, PerpRule rule);
     event AssetRuleSet(uint16 indexed asset, AssetRule rule);
+    event OptionRuleSet(uint16 indexed underlying, OptionRule rule);
 
     /// @dev Thrown when a position is in a perpetual without rates.
     error RuleParameters_UnknownPerp(uint16 underlying);
     /// @dev Thrown when a position is in an asset without weights.
     error RuleParameters_UnknownAsset(uint16 asset);
+    /// @dev Thrown when a short option is on an underlying without rates for options.
+    error RuleParameters_UnknownOption(uint16 underlying);
+    /// @dev Thrown unless 0 < mm ≤ floor of im ≤ im ≤ 1.
+    error RuleParameters_OptionRatesOutOfBounds(uint256 maintenance, uint256 initial, uint256 initialFloor);
     /// @dev Thrown unless 0 < mm ≤ im ≤ 1.
     error RuleParameters_RatesOutOfBounds(uint256 maintenance, uint256 initial);
     /// @dev Thrown when the rates do not cover the premium of the mark: b ≤ mm and 2·b ≤ im.
@@ -75,8 +91,10 @@ abstract contract RuleParameters is RampTime {
         }
         PerpRule memory rule = _perps[underlying];
         bool first = rule.maintenance.target() == 0;
-        (rule.maintenance, rule.initial) =
-            _moved(rule.maintenance, rule.initial, maintenance, initial, first, false);
+        if (rule.maintenance.target() != maintenance || rule.initial.target() != initial) {
+            rule.maintenance = _moved(rule.maintenance, maintenance, first, false);
+            rule.initial = _moved(rule.initial, initial, first, false);
+        }
         rule.depth = depth;
         _perps[underlying] = rule;
         emit PerpRuleSet(underlying, rule);
@@ -94,12 +112,36 @@ abstract contract RuleParameters is RampTime {
             (rule.underlying, rule.decimals) = (registered.underlying, registered.decimals);
         }
         // The ramps of an asset that was never set stand at zero: from there a later one begins.
-        (rule.maintenance, rule.initial) = _moved(
-            rule.maintenance, rule.initial, maintenance, initial, !rule.known && !_isSelectable(), true
-        );
+        bool first = !rule.known && !_isSelectable();
+        if (first || rule.maintenance.target() != maintenance || rule.initial.target() != initial) {
+            rule.maintenance = _moved(rule.maintenance, maintenance, first, true);
+            rule.initial = _moved(rule.initial, initial, first, true);
+        }
         rule.known = true;
         _assets[asset] = rule;
         emit AssetRuleSet(asset, rule);
+    }
+
+    /// @notice Sets what short options on an underlying require, 1e-4 of spot.
+    /// @dev Rates that are already the target of the present ramps leave these as they are.
+    function setOption(uint16 underlying, uint16 maintenance, uint16 initial, uint16 initialFloor)
+        external
+        restricted
+    {
+        if (maintenance == 0 || maintenance > initialFloor || initialFloor > initial || initial > ONE) {
+            revert RuleParameters_OptionRatesOutOfBounds(maintenance, initial, initialFloor);
+        }
+        OptionRule memory rule = _options[underlying];
+        bool first = rule.maintenance.target() == 0;
+        bool same = rule.maintenance.target() == maintenance && rule.initial.target() == initial
+            && rule.initialFloor.target() == initialFloor;
+        if (!same) {
+            rule.maintenance = _moved(rule.maintenance, maintenance, first, false);
+            rule.initial = _moved(rule.initial, initial, first, false);
+            rule.initialFloor = _moved(rule.initialFloor, initialFloor, first, false);
+        }
+        _options[underlying] = rule;
+        emit OptionRuleSet(underlying, rule);
     }
 
     /// @notice What a perpetual requires. Reverts if it was never set.
@@ -112,6 +154,11 @@ abstract contract RuleParameters is RampTime {
     function assetRule(uint16 asset) external view returns (AssetRule memory) {
         _asset(asset);
         return _assets[asset];
+    }
+
+    /// @notice What short options on an underlying require. Reverts if it was never set.
+    function optionRule(uint16 underlying) external view returns (OptionRule memory) {
+        return _option(underlying);
     }
 
     /// @notice Rates that a perpetual has or is moving to, 1e-4, and its depth, whole units.
@@ -141,6 +188,12 @@ abstract contract RuleParameters is RampTime {
         if (maintenance.target() == 0) revert RuleParameters_UnknownPerp(underlying);
     }
 
+    /// @dev The rates of short options on an underlying.
+    function _option(uint16 underlying) internal view returns (OptionRule memory rule) {
+        rule = _options[underlying];
+        if (rule.maintenance.target() == 0) revert RuleParameters_UnknownOption(underlying);
+    }
+
     /// @dev The weights of an asset and what it is, in one storage read.
     function _asset(uint16 asset)
         internal
@@ -154,18 +207,9 @@ abstract contract RuleParameters is RampTime {
         if (!known) revert RuleParameters_UnknownAsset(asset);
     }
 
-    /// @dev Two ramps on their way to new values, in the same time. They begin where the old ones are, rounded to 1e-4
-    /// in favour of the accounts: `up` for weights.
-    function _moved(Ramp one, Ramp other, uint16 oneTo, uint16 otherTo, bool first, bool up)
-        private
-        view
-        returns (Ramp, Ramp)
-    {
-        if (first) return (RampLib.level(oneTo), RampLib.level(otherTo));
-        if (one.target() == oneTo && other.target() == otherTo) return (one, other);
-        return (
-            one.towards(oneTo, block.timestamp, rampTime, up),
-            other.towards(otherTo, block.timestamp, rampTime, up)
-        );
+    /// @dev A ramp on its way to a new value; all of an instrument take the same time. It begins where the old one is,
+    /// rounded to 1e-4 in favour of the accounts: `up` for weights.
+    function _moved(Ramp ramp, uint16 to, bool first, bool up) private view returns (Ramp) {
+        return first ? RampLib.level(to) : ramp.towards(to, block.timestamp, rampTime, up);
     }
 }

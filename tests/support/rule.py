@@ -7,6 +7,7 @@ from typing import Any
 
 from ballast.codec import Snapshot
 from ballast.model.margin import Engine, Margin
+from ballast.oracle.mirror import ScanRange
 from ballast.risk.rule_based import RuleEngine
 from ballast.risk.rules import Rules
 from tests.support import clearing
@@ -23,26 +24,31 @@ TARGETS = (
 
 PERPS = {ETH: (500, 1000, 1000), BTC: (500, 1000, 0), COIN: (1000, 2000, 10)}
 WEIGHTS = {WETH: (8500, 7500), STAKED_ETH: (8000, 6000), WBTC: (9500, 9000), STABLE: (0, 0)}
+OPTIONS = {ETH: (750, 1500, 1000), BTC: (750, 1500, 1000), COIN: (1000, 2500, 1500)}
 ASSETS = {name: (one.underlying, one.decimals) for name, one in JOINT_PARAMETERS.assets.items()}
 
 
 @cache
-def artefacts() -> Artefacts:
-    return compile_standard_json(targets=TARGETS)
+def artefacts(targets: tuple[str, ...]) -> Artefacts:
+    return compile_standard_json(targets=targets)
 
 
 class RuleWorld:
     """An engine that the deployer governs, and its mirror. Parameters are set on both."""
 
+    targets = TARGETS
+
     def __init__(self, time: int = GENESIS) -> None:
-        self.evm = Evm(artefacts(), time=time)
+        self.evm = Evm(artefacts(self.targets), time=time)
         self.board = self.evm.deploy("MockPriceBoard")
-        manager = self.evm.deploy("AccessManager", DEPLOYER)
-        self.engine = self.evm.deploy("RuleEngine", manager, self.board, self.board)
+        self.manager = self.evm.deploy("AccessManager", DEPLOYER)
+        self.engine = self.evm.deploy("RuleEngine", self.manager, self.board, self.board)
         self.rules = Rules()
         self.prices: dict[int, Snapshot] = {}
         self.interest: dict[int, int] = {}
-        self.mirror = RuleEngine(self, self.interest.__getitem__, self.rules)
+        self.slices: dict[tuple[int, int], int] = {}
+        self.means: dict[tuple[int, int], tuple[int, int]] = {}
+        self.mirror = RuleEngine(self, self.interest.__getitem__, self.rules, self)
         for asset, (underlying, decimals) in ASSETS.items():
             self.board.setAsset(asset, decimals, underlying)
         for underlying, (maintenance, initial, depth) in PERPS.items():
@@ -50,6 +56,8 @@ class RuleWorld:
             self.set_open_interest(underlying, 0)
         for asset, weights in WEIGHTS.items():
             self.set_asset(asset, *weights)
+        for underlying, rates in OPTIONS.items():
+            self.set_option(underlying, *rates)
 
     @property
     def now(self) -> int:
@@ -64,6 +72,24 @@ class RuleWorld:
         given = {"underlying": underlying, "decimals": decimals, "now": self.now}
         self.rules.set_asset(asset, maintenance, initial, **given)
         self.engine.setAsset(asset, maintenance, initial)
+
+    def set_option(self, underlying: int, maintenance: int, initial: int, floor: int) -> None:
+        self.rules.set_option(underlying, maintenance, initial, floor, now=self.now)
+        self.engine.setOption(underlying, maintenance, initial, floor)
+
+    def set_slice(self, underlying: int, expiry: int, word: int) -> None:
+        self.slices[underlying, expiry] = word
+        self.board.setSlice(underlying, expiry, word)
+
+    def set_mean(self, underlying: int, expiry: int, elapsed: int, mean: int) -> None:
+        self.means[underlying, expiry] = elapsed, mean
+        self.board.setSettlementMean(underlying, expiry, elapsed, mean)
+
+    def slice(self, underlying: int, expiry: int) -> int:
+        return self.slices.get((underlying, expiry), 0)
+
+    def settlement_mean(self, underlying: int, expiry: int) -> tuple[int, int]:
+        return self.means.get((underlying, expiry), (0, 0))
 
     def set_ramp_time(self, seconds: int) -> None:
         self.rules.set_ramp_time(seconds)
@@ -88,6 +114,32 @@ class RuleWorld:
 
     def mirrored(self, cash: int, words: list[int], mode: int = 0) -> Margin:
         return self.mirror.assess(cash, mode, words, self.now)
+
+
+class LensWorld(RuleWorld):
+    """The same board under both engines and the RiskLens."""
+
+    targets = (
+        *TARGETS,
+        "contracts/risk/JointScenarioEngine.sol",
+        "contracts/periphery/RiskLens.sol",
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.joint = self.evm.deploy("JointScenarioEngine", self.manager, self.board, self.board)
+        self.lens = self.evm.deploy("RiskLens", self.board)
+        self.variances: dict[int, int] = {}
+        for underlying, risk in JOINT_PARAMETERS.underlyings.items():
+            self.joint.setUnderlying(underlying, risk.as_tuple())
+        for asset, haircuts in JOINT_PARAMETERS.assets.items():
+            self.joint.setAsset(asset, haircuts.haircut, haircuts.extra_haircut)
+
+    def set_variance(self, underlying: int, fast: int, slow: int) -> None:
+        """Variances of an hour's return, WAD."""
+        self.variances[underlying] = max(fast, slow)
+        word = ScanRange(variance_fast=fast, variance_slow=slow).encode()
+        self.board.setScanRange(underlying, word)
 
 
 class TwoEngineWorld(clearing.ClearingWorld):

@@ -462,11 +462,6 @@ def refused_alike(world: RuleWorld, words: list[int], name: str, *values: int) -
         assert (refusal.value.name, refusal.value.values) == (name, values)
 
 
-def test_an_option_is_unsupported(world: RuleWorld) -> None:
-    word = Option(ETH, world.now + 86_400, 2000 * WAD, False, WAD).encode()
-    refused_alike(world, [word], "RuleEngine_OptionUnsupported", word)
-
-
 @pytest.mark.parametrize("word", [0, 4 << 248, 255 << 248])
 def test_a_word_that_is_no_position(world: RuleWorld, word: int) -> None:
     refused_alike(world, [word], "RuleEngine_UnknownKind", word)
