@@ -167,19 +167,18 @@ class Stage:
         """One taker's order against one maker's, at mark."""
         instrument = self.client.book.instrument(market)
         mark = self.client.oracle.snapshot(instrument.id).mark
-        return self._fill(taker, maker, instrument, size, mark, make_nonce(1, sequence))
+        return self._fill((taker, maker), instrument, size, mark, make_nonce(1, sequence))
 
     def trade_option(
         self, taker: KeySigner, maker: KeySigner, series: Instrument, size: int, lane: int
     ) -> Receipt:
         """The same at the fair price, in the first orders of a lane."""
         price = self.fair_price(series)
-        return self._fill(taker, maker, series, size, price, make_nonce(lane, 1))
+        return self._fill((taker, maker), series, size, price, make_nonce(lane, 1))
 
     def _fill(
         self,
-        taker: KeySigner,
-        maker: KeySigner,
+        sides: tuple[KeySigner, KeySigner],
         instrument: Instrument,
         size: int,
         price: int,
@@ -187,7 +186,7 @@ class Stage:
     ) -> Receipt:
         orders = [
             self._order(one, instrument, signed, price, nonce)
-            for one, signed in ((taker, size), (maker, -size))
+            for one, signed in zip(sides, (size, -size), strict=True)
         ]
         return self.client.exchange.settle(self.deployer, orders[0], orders[1:], [abs(size)])
 

@@ -45,7 +45,7 @@ from ballast.risk.scenarios import (
     quarters,
     weighted_move,
 )
-from ballast.risk.staleness import shift_at, widening_at
+from ballast.risk.staleness import shift_at, surcharge_at, widening_at
 from ballast.units import BPS, WAD, YEAR, div_ceil
 
 MAX_WORDS = 64
@@ -85,7 +85,21 @@ class Exposure:
     @property
     def credit(self) -> int:
         """What it would have gained if its price had moved its way unseen, in 1e-8 of WAD."""
-        return max(self.money_floor * self.shift, -self.money_ceil * self.shift, 0)
+        if not self.expiries:
+            return max(self.money_floor * self.shift, -self.money_ceil * self.shift, 0)
+        money = abs(self.units) * (self.snapshot.price // PRICE_UNIT) // 10**12
+        own = self.column_losses(self.range_maintenance) if self.shift else [0] * COLUMNS
+        return min(money * self.shift, self.own_worst(own) // LOSS_COUNTS // 5)
+
+    def column_losses(self, scan_range: int) -> list[int]:
+        """Loss in every column, in counts."""
+        return [self.column_loss(column, scan_range) for column in range(COLUMNS)]
+
+    def own_worst(self, own: Sequence[int]) -> int:
+        """The worst of its losses with correlation broken, in counts: its part of L_dec."""
+        kappa = self.risk.kappa_quarters
+        near = [own[column] for column in range(CORE_COLUMNS) if abs(quarters(column)) <= kappa]
+        return max(*near, div_ceil(kappa * max(*own, 0), 4), 0)
 
     def column_loss(self, column: int, scan_range: int) -> int:
         """Loss in a column, weighted if it is a tail, in counts."""
@@ -105,6 +119,17 @@ class Exposure:
         for expiry in self.expiries:
             after = min(expiry.value_in(column, scan_range) for column in STILL)
             total += div_ceil(max(0, expiry.value - after), BPS) * TERM_RATE
+        return total
+
+    @property
+    def overdue(self) -> int:
+        """What IM asks besides for vol risk on slices that are overdue, in counts."""
+        total = 0
+        for expiry in self.expiries:
+            if expiry.surcharge:
+                values = (expiry.value_in(column, self.range_initial) for column in STILL)
+                loss = max(0, expiry.value - min(values))
+                total += div_ceil(loss, RATIO) * expiry.surcharge
         return total
 
 
@@ -263,7 +288,10 @@ def _quote(book: Book, exposure: Exposure, expiry: Expiry, options: OptionPrices
     if fixed is not None:
         return expiry.payoffs(fixed)
     term = _term(exposure.snapshot, exposure.underlying, expiry.date, options, now)
-    book.stale |= term.time > 0 and term.slice.overdue(now) > 0
+    overdue = term.slice.overdue(now)
+    if term.time > 0 and overdue > 0:
+        book.stale = True
+        expiry.surcharge = surcharge_at(overdue)
     totals = expiry.quote(term)
     spot = max(exposure.snapshot.price // PRICE_UNIT, 1)
     price_count = WAD // PRICE_UNIT
@@ -363,6 +391,8 @@ def _assess(cash: int, book: Book) -> Assessment:
     losses_maintenance = losses(book.exposures, [e.range_maintenance for e in book.exposures])
     losses_initial = losses(book.exposures, [e.range_initial for e in book.exposures])
     initial_only = sum(initial_only_of(exposure) for exposure in book.exposures)
+    overdue = sum(exposure.overdue for exposure in book.exposures)
+    initial_only += div_ceil(overdue, LOSS_COUNTS * LOSS_UNIT)
     maintenance = maintenance_of(book, losses_maintenance.worst)
     initial = (
         div_ceil(losses_initial.worst, LOSS_UNIT)
@@ -392,11 +422,9 @@ def _losses_with_options(pairs: Sequence[tuple[Exposure, int]]) -> Losses:
     total = [0] * COLUMNS
     broken = 0
     for exposure, scan_range in pairs:
-        own = [exposure.column_loss(column, scan_range) for column in range(COLUMNS)]
+        own = exposure.column_losses(scan_range)
         total = [a + b for a, b in zip(total, own, strict=True)]
-        kappa = exposure.risk.kappa_quarters
-        near = [own[column] for column in range(CORE_COLUMNS) if abs(quarters(column)) <= kappa]
-        broken += max(*near, div_ceil(kappa * max(*own, 0), 4), 0)
+        broken += exposure.own_worst(own)
     columns = tuple(_from_counts(loss) for loss in total)
     return Losses(
         same=max(columns[:CORE_COLUMNS]),

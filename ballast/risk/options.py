@@ -13,7 +13,6 @@ from ballast.codec import PRICE_UNIT, Snapshot, VolatilitySlice
 from ballast.fixed_point import div_towards_zero, exp_wad, ln_wad, sqrt
 from ballast.risk import option_kernel as kernel
 from ballast.risk.scenarios import CORE_COLUMNS, RATIO, TAILS, quarters
-from ballast.risk.staleness import widening_at
 from ballast.units import WAD, YEAR
 
 WINDOW = 30 * 60
@@ -28,7 +27,6 @@ POWER_SHORT = 3 * WAD // 10
 POWER_LONG = 13 * WAD // 100
 SHOCK_TERM = 30 * 86_400
 SHOCK_LEAST_TERM = 86_400
-WIDEST = 3 * RATIO
 
 
 class OptionPrices(Protocol):
@@ -85,8 +83,6 @@ class Term:
         elapsed = min(mean[0], WINDOW)
         divisor = 3 * YEAR if time < WINDOW else YEAR
         g = shock_growth(time)
-        if word.overdue(now):
-            g = g * min(widening_at(word.overdue(now)), WIDEST) // RATIO
         return cls(
             slice=word,
             forward=forward,
@@ -179,6 +175,7 @@ class Expiry:
     value: int = 0
     open: int = 0
     known: int = 0
+    surcharge: int = 0
 
     def add(self, price: int, size: int, is_put: bool) -> None:
         strike = self.strikes.setdefault(price, Strike(price))

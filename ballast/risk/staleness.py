@@ -9,6 +9,7 @@ from ballast.units import div_ceil
 
 STALE_STEP = 4 * 60 * 60
 MAX_CREDITED_AGE = 60 * 60
+MOST_SURCHARGE = 2 * RATIO
 
 
 def widening_at(age: int) -> int:
@@ -16,6 +17,11 @@ def widening_at(age: int) -> int:
     square = div_ceil(RATIO**2 * (STALE_STEP + age), STALE_STEP)
     root = isqrt(square)
     return root if root**2 == square else root + 1
+
+
+def surcharge_at(overdue: int) -> int:
+    """What a slice that is overdue adds to the vol risk of its expiry in IM, 1e-8."""
+    return min(widening_at(overdue) - RATIO, MOST_SURCHARGE)
 
 
 def shift_at(scan_range: int, age: int) -> int:

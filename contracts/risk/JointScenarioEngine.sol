@@ -49,6 +49,7 @@ contract JointScenarioEngine is IRiskEngine, RiskParameters {
         uint256 table;
         uint256 moved;
         uint256 spot;
+        uint256 overdue;
         int256 value;
         uint256 perpNotional;
         uint256 addOnMaintenance;
@@ -280,7 +281,11 @@ contract JointScenarioEngine is IRiskEngine, RiskParameters {
     {
         if (slice.isFixed()) return OptionPricing.payoffs(expiry, slice.settlementPrice());
         Term memory term = _term(e.snapshot(), e.underlying(), expiry.date(), slice);
-        if (term.time != 0 && slice.overdue(block.timestamp) != 0) book.stale = true;
+        uint256 overdue = slice.overdue(block.timestamp);
+        if (term.time != 0 && overdue != 0) {
+            book.stale = true;
+            expiry.setSurcharge(Staleness.surcharge(overdue));
+        }
         ExpiryTotals memory totals = OptionPricing.quote(expiry, term, book.table);
         unchecked {
             uint256 spot = FixedPointMathLib.max(e.snapshot().spot() / PRICE_UNIT, 1);
@@ -338,6 +343,7 @@ contract JointScenarioEngine is IRiskEngine, RiskParameters {
             if (e.rangeMaintenance() != e.rangeInitial()) other = true;
         }
         if (other) lossInitial = _worst(book, grid, true);
+        addOns += _divUp(book.overdue, uint256(OptionScenarios.LOSS_COUNTS) * LOSS_UNIT);
         _setMaintenance(margin, book, lossMaintenance);
         _setInitial(margin, book, lossInitial, addOns);
     }
@@ -347,6 +353,7 @@ contract JointScenarioEngine is IRiskEngine, RiskParameters {
         int256[23] memory losses;
         int256 broken;
         int256 worst;
+        book.overdue = 0;
         unchecked {
             for (Exposure e = book.exposures; !e.isEnd(); e = e.next()) {
                 uint256 range = initial ? e.rangeInitial() : e.rangeMaintenance();
@@ -381,6 +388,7 @@ contract JointScenarioEngine is IRiskEngine, RiskParameters {
                 value += expiry.value();
                 uint256 loss = _greater(expiry.value() - still, 0);
                 terms += int256(_divUp(loss, BPS) * Scenarios.TERM_RATE);
+                book.overdue += _divUp(loss, RATIO) * expiry.surcharge();
             }
         }
     }
@@ -449,9 +457,25 @@ contract JointScenarioEngine is IRiskEngine, RiskParameters {
                 Snapshot snapshot = e.snapshot();
                 if (snapshot.isFresh(block.timestamp)) continue;
                 uint256 shift = Staleness.shift(e.rangeMaintenance(), snapshot.age(block.timestamp));
-                sum += _greater(e.moneyFloor() * int256(shift), -e.moneyCeil() * int256(shift));
+                if (!e.expiries().isEnd()) sum += _optionCredit(book, e, shift);
+                else sum += _greater(e.moneyFloor() * int256(shift), -e.moneyCeil() * int256(shift));
             }
             return sum / RATIO;
+        }
+    }
+
+    /// @dev The same of an exposure with options, in 1e-8 of WAD: by its delta, and at most 0.80 of its own worst loss,
+    /// which is its part of MM.
+    function _optionCredit(Book memory book, Exposure e, uint256 shift) private pure returns (uint256) {
+        if (shift == 0) return 0;
+        Grid grid = OptionScenarios.make();
+        int256[23] memory losses;
+        (int256 value,) = _scanOptions(book, e, grid, e.rangeMaintenance());
+        int256 own = grid.addLosses(e, e.rangeMaintenance(), value, losses);
+        unchecked {
+            uint256 money =
+                FixedPointMathLib.abs(e.units()) * (e.snapshot().spot() / PRICE_UNIT) / PRICE_COUNT;
+            return FixedPointMathLib.min(money * shift, uint256(own / OptionScenarios.LOSS_COUNTS) / 5);
         }
     }
 

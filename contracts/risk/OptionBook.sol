@@ -11,6 +11,7 @@ pragma solidity ^0.8.28;
 /// | 0x60   | value of its calls, after parity, in counts of 2^-40 · 1e-30 of cash                      |
 /// | 0x80   | open: the part of the settlement price that is not known yet, 2^-64; zero once it is fixed |
 /// | 0xa0   | known: the part that is, over the forward, 2^-64                                          |
+/// | 0xc0   | surcharge on its vol risk in IM because its slice is overdue, 1e-8                        |
 ///
 /// @dev Why no structs: see `Exposure`.
 type Expiry is uint256;
@@ -39,13 +40,14 @@ library OptionBook {
     function makeExpiry(Expiry next_, uint256 date_) internal pure returns (Expiry self) {
         assembly ("memory-safe") {
             self := mload(0x40)
-            mstore(0x40, add(self, 0xc0))
+            mstore(0x40, add(self, 0xe0))
             mstore(self, next_)
             mstore(add(self, 0x20), date_)
             mstore(add(self, 0x40), 0)
             mstore(add(self, 0x60), 0)
             mstore(add(self, 0x80), 0)
             mstore(add(self, 0xa0), 0)
+            mstore(add(self, 0xc0), 0)
         }
     }
 
@@ -98,6 +100,16 @@ library OptionBook {
 
     function known(Expiry self) internal pure returns (uint256) {
         return _load(Expiry.unwrap(self), 0xa0);
+    }
+
+    function surcharge(Expiry self) internal pure returns (uint256) {
+        return _load(Expiry.unwrap(self), 0xc0);
+    }
+
+    function setSurcharge(Expiry self, uint256 surcharge_) internal pure {
+        assembly ("memory-safe") {
+            mstore(add(self, 0xc0), surcharge_)
+        }
     }
 
     function setQuote(Expiry self, int256 value_, uint256 open_, uint256 known_) internal pure {

@@ -7,7 +7,6 @@ import {OptionKernel} from "../math/OptionKernel.sol";
 import {Snapshot} from "../types/Snapshot.sol";
 import {VolatilitySlice} from "../types/VolatilitySlice.sol";
 import {Expiry, Strike} from "./OptionBook.sol";
-import {Staleness} from "./Staleness.sol";
 
 /// @notice What the options of one expiry are priced with.
 /// @param forward F, spot × ratio, 1e-12 of cash, at least 1.
@@ -65,9 +64,6 @@ library OptionPricing {
     uint256 private constant SHOCK_TERM = 30 days;
     uint256 private constant SHOCK_LEAST_TERM = 1 days;
 
-    /// @dev A slice that is long overdue widens shocks no further than this, 1e-8.
-    uint256 private constant WIDEST = 3e8;
-
     /// @notice The term of an expiry that is not settled. In the last 30 minutes, and after them until it is settled, a
     /// part of the settlement price is known: `elapsed` seconds of them, of mean `mean` (WAD).
     function term(
@@ -87,18 +83,17 @@ library OptionPricing {
             found.open = (WINDOW - elapsed) * ONE / WINDOW;
             found.known = mean / PRICE_UNIT * elapsed * ONE / (WINDOW * forward);
             found.divisor = found.time < WINDOW ? 3 * YEAR : YEAR;
-            _setShocks(found, slice.overdue(nowTime));
+            _setShocks(found);
         }
     }
 
     /// @dev One power an expiry.
-    function _setShocks(Term memory found, uint256 overdue) private pure {
+    function _setShocks(Term memory found) private pure {
         unchecked {
             uint256 term_ = FixedPointMathLib.max(found.time, SHOCK_LEAST_TERM);
             int256 log = FixedPointMathLib.lnWad(int256(SHOCK_TERM * WAD / term_));
             log = log * (term_ < SHOCK_TERM ? POWER_SHORT : POWER_LONG) / int256(WAD);
             uint256 g = uint256(FixedPointMathLib.expWad(log));
-            if (overdue != 0) g = g * FixedPointMathLib.min(Staleness.widening(overdue), WIDEST) / RATIO;
             found.up = WAD + SHOCK_UP * g / WAD;
             found.down = FixedPointMathLib.zeroFloorSub(WAD, SHOCK_DOWN * g / WAD);
             found.leastUp = FixedPointMathLib.sqrt(LEAST_UP_SQUARED * found.time * WAD / found.divisor);

@@ -8,6 +8,7 @@ library Staleness {
     uint256 private constant RATIO = 1e8;
     uint256 private constant STEP = 4 hours;
     uint256 private constant MAX_CREDITED_AGE = 1 hours;
+    uint256 private constant MOST_SURCHARGE = 2e8;
 
     /// @notice √(1 + age/4 h) in 1e-8, rounded up. Under 2^36, for an age has 32 bits.
     function widening(uint256 age) internal pure returns (uint256 root) {
@@ -17,6 +18,14 @@ library Staleness {
         }
         root = FixedPointMathLib.sqrt(square);
         if (root * root < square) ++root;
+    }
+
+    /// @notice What a volatility slice that is overdue adds to the vol risk of its expiry in IM: its widening less one, at
+    /// most two, 1e-8.
+    function surcharge(uint256 overdue) internal pure returns (uint256) {
+        unchecked {
+            return FixedPointMathLib.min(widening(overdue) - RATIO, MOST_SURCHARGE);
+        }
     }
 
     /// @notice The part of a price by which it may have moved unseen: range · age/4 h, rounded down; none after an hour.
