@@ -166,14 +166,15 @@ class Stage:
         """One taker's order against one maker's, at mark."""
         instrument = self.client.book.instrument(market)
         mark = self.client.oracle.snapshot(instrument.id).mark
-        return self._fill(taker, maker, instrument, size, mark, make_nonce(1, sequence))
+        nonce = make_nonce(1, sequence)
+        return self._fill(taker, maker, instrument, size, price=mark, nonce=nonce)
 
     def trade_option(
         self, taker: KeySigner, maker: KeySigner, series: Instrument, size: int, lane: int
     ) -> Receipt:
         """The same at the fair price, in the first orders of a lane."""
         price = self.fair_price(series)
-        return self._fill(taker, maker, series, size, price, make_nonce(lane, 1))
+        return self._fill(taker, maker, series, size, price=price, nonce=make_nonce(lane, 1))
 
     def _fill(
         self,
@@ -181,6 +182,7 @@ class Stage:
         maker: KeySigner,
         instrument: Instrument,
         size: int,
+        *,
         price: int,
         nonce: int,
     ) -> Receipt:

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ballast.codec import Collateral, Option, Perp, Snapshot, VolatilitySlice, settled
-from ballast.model.refusal import Refused
+from ballast.codec import Option, Snapshot, VolatilitySlice, settled
 from ballast.risk import joint_scenario as mirror
 from ballast.risk.scenarios import COLUMNS
 from ballast.units import WAD
-from tests.support.revm import GENESIS, reverts
+from tests.support.revm import GENESIS
 from tests.support.risk import (
     BTC,
     CASH,
     COIN,
     COLLATERAL,
-    DOLLAR,
     ETH,
     PARAMETERS,
     PERPS,
-    WETH,
     RiskWorld,
-    fresh,
     markets,
 )
 
@@ -91,7 +87,9 @@ def options(draw: st.DrawFn, prices: dict[int, Snapshot]) -> Option:
     underlying = draw(st.sampled_from([ETH, BTC, COIN]))
     ratio = draw(st.one_of(st.sampled_from([90, 100, 110]), st.integers(1, 6400)))
     strike = prices[underlying].price * ratio // 100 // 10**10 * 10**10
-    size = draw(st.one_of(st.integers(-3, 3).map(lambda n: n * WAD), st.integers(-(10**20), 10**20)))
+    size = draw(
+        st.one_of(st.integers(-3, 3).map(lambda n: n * WAD), st.integers(-(10**20), 10**20))
+    )
     date = draw(st.sampled_from(ALL_DATES))
     return Option(underlying, date, max(strike, 10**10), draw(st.booleans()), size)
 
@@ -101,7 +99,9 @@ def situations(
     draw: st.DrawFn, most: int = 6
 ) -> tuple[dict[int, Snapshot], Volatilities, list[int]]:
     prices = draw(markets(GENESIS))
-    held = draw(st.lists(st.one_of(options(prices), options(prices), PERPS, COLLATERAL), max_size=most))
+    held = draw(
+        st.lists(st.one_of(options(prices), options(prices), PERPS, COLLATERAL), max_size=most)
+    )
     return prices, draw(volatilities(prices)), [position.encode() for position in held]
 
 
@@ -150,7 +150,9 @@ def test_mirror_of_every_witness(shared: RiskWorld, situation: Situation) -> Non
 
 
 @settings(SHARED, max_examples=30)
-@given(situation=situations(), percent=st.integers(0, 1600), underlying=st.sampled_from([ETH, COIN]))
+@given(
+    situation=situations(), percent=st.integers(0, 1600), underlying=st.sampled_from([ETH, COIN])
+)
 def test_mirror_at_another_price(
     shared: RiskWorld, situation: Situation, percent: int, underlying: int
 ) -> None:
