@@ -9,7 +9,7 @@ from rich.table import Table
 
 from ballast.client.client import Client
 from ballast.client.entries import Entries
-from ballast.codec import AccountId, Collateral, Instrument, Kind, Perp
+from ballast.codec import AccountId, Collateral, Instrument, Kind, Option, Perp
 from ballast.units import INT256_MAX, UINT256_MAX, from_units, from_wad
 
 STATES = ("open", "reduce only", "margin call", "in liquidation", "bankrupt")
@@ -115,7 +115,7 @@ def _plain(client: Client, account: AccountId) -> Group:
     table.add_row("maintenance margin", money(margin.maintenance))
     for one in portfolio.positions:
         name = client.book.instrument_name(one.instrument)
-        if isinstance(one, Perp):
+        if isinstance(one, Perp | Option):
             table.add_row(name, size(one.size))
         elif isinstance(one, Collateral):
             decimals = client.book.asset(name).decimals

@@ -8,16 +8,23 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from ballast.client.artifacts import ROOT
 from ballast.codec import Instrument, Kind
 from ballast.fields import FieldError, Fields
+from ballast.units import UnitsError, from_wad, to_wad
 
 DEPLOYMENTS = ROOT / "deployments"
+DAY, EXPIRY_TIME = 86_400, 8 * 3600
+_OPTION = re.compile(
+    r"(?P<underlying>\w+)-(?P<day>[0-9]{8})-(?P<strike>[0-9]+(\.[0-9]+)?)-(?P<right>[CP])"
+)
 PERP_SUFFIX = "-PERP"
 
 
@@ -97,6 +104,9 @@ class AddressBook:
         return perps | spots
 
     def instrument(self, name: str) -> Instrument:
+        """What a name means: one of `instruments`, or an option such as "ETH-20261225-2500-C"."""
+        if (series := _OPTION.fullmatch(name)) and series["underlying"] in self.underlyings:
+            return self._option(series)
         known = self.instruments
         if name not in known:
             raise BookError(f"{name!r} does not trade here: there are {_listed(known)}")
@@ -106,7 +116,25 @@ class AddressBook:
         for name, known in self.instruments.items():
             if known == instrument:
                 return name
+        if instrument.kind == Kind.OPTION and (instrument.expiry - EXPIRY_TIME) % DAY == 0:
+            day = datetime.fromtimestamp(instrument.expiry, UTC).strftime("%Y%m%d")
+            right = "P" if instrument.is_put else "C"
+            strike = f"{from_wad(instrument.strike).normalize():f}"
+            return f"{self.underlying_name(instrument.id)}-{day}-{strike}-{right}"
         return f"{instrument.kind.name} {instrument.id}"
+
+    def _option(self, series: re.Match[str]) -> Instrument:
+        """Every expiry is at 08:00 UTC of its day."""
+        try:
+            day = datetime.strptime(series["day"], "%Y%m%d").replace(tzinfo=UTC)
+            return Instrument.option(
+                self.underlying(series["underlying"]).id,
+                int(day.timestamp()) + EXPIRY_TIME,
+                to_wad(series["strike"]),
+                series["right"] == "P",
+            )
+        except (ValueError, UnitsError) as error:
+            raise BookError(f"{series[0]!r} is no option: {error}") from None
 
     def underlying_name(self, underlying: int) -> str:
         for name, entry in self.underlyings.items():

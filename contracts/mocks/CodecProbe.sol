@@ -19,6 +19,14 @@ contract CodecProbe {
         return PositionLib.perp(underlying, size, quote);
     }
 
+    function option(Instrument series, int256 size) external pure returns (Position) {
+        return PositionLib.option(series, size);
+    }
+
+    function series(Instrument what) external pure returns (uint32 expiry, uint256 strike, bool isPut) {
+        return (what.expiry(), what.strike(), what.isPut());
+    }
+
     function collateral(uint16 asset, uint256 amount) external pure returns (Position) {
         return PositionLib.collateral(asset, amount);
     }

@@ -77,7 +77,7 @@ def test_every_function_that_changes_something_is_known() -> None:
     owners = {"withdraw", "transfer", "selectEngine", "setDelegate"}
     modules = {"applyTrade", "transferSlice", "setFundingRate"}
     governed = {"registerAsset", "setAssetCap", "registerEngine", "listMarket", "setMarketCap"}
-    governed |= {"stopNewRisk", "resumeNewRisk"}
+    governed |= {"stopNewRisk", "resumeNewRisk", "setOptionCap"}
     assert changing == anybody | owners | modules | governed | {"setAuthority"}
 
 

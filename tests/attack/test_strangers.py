@@ -69,7 +69,11 @@ ANYBODY = {
     },
     "Exchange": {"settle": "what both sides signed"},
     "Liquidator": {"liquidate": "into the caller's own account alone"},
-    "OracleAdapter": {"refresh": "the sources decide"},
+    "OracleAdapter": {
+        "refresh": "the sources decide",
+        "refreshVolatility": "the publishers decide",
+        "fixExpiry": "the accepted prices decide",
+    },
     "JointScenarioEngine": {},
     "RuleEngine": {},
 }

@@ -622,11 +622,18 @@ def test_fills_outside_of_the_band(
         ETH_PERP + 1,
         WETH_SPOT + 1,
         Instrument.collateral(CASH).key,
-        Instrument.option(ETH, 2**31, 2000 * WAD, False).key,
+        Instrument.option(ETH, 2**31, 2000 * WAD, False).key + 1,
         4 << 248,
         0,
     ],
-    ids=["perp with size", "collateral with amount", "cash", "option", "kind 4", "nothing"],
+    ids=[
+        "perp with size",
+        "collateral with amount",
+        "cash",
+        "option with size",
+        "kind 4",
+        "nothing",
+    ],
 )
 def test_instruments_that_cannot_trade(
     world: ClearingWorld, trader: AccountId, maker: AccountId, instrument: int

@@ -11,6 +11,7 @@ import pytest
 from ballast.client.book import AddressBook, BookError, book_path
 from ballast.codec import Instrument
 from ballast.fields import FieldError
+from ballast.units import WAD
 from tests.support.revm import Evm
 from tests.support.system import deploy_system
 
@@ -33,6 +34,23 @@ def test_names_of_instruments(book):
     assert book.instrument_name(Instrument.collateral(1)) == "WETH"
     assert book.underlying_of(Instrument.collateral(2)) == 2
     assert book.cash_name == "USDC"
+
+
+def test_names_of_options(book):
+    """Underlying, day of expiry (08:00 UTC), strike, and C or P."""
+    expiry = 1_798_185_600  # 2026-12-25 08:00 UTC
+    for name, strike, is_put in (
+        ("ETH-20261225-2500-C", 2500 * WAD, False),
+        ("BTC-20261225-0.00000001-P", 10**10, True),
+    ):
+        series = Instrument.option(book.underlying(name[:3]).id, expiry, strike, is_put)
+        assert book.instrument(name) == series
+        assert book.instrument_name(series) == name
+    odd = Instrument.option(1, expiry + 1, 2500 * WAD, False)
+    assert book.instrument_name(odd) == "OPTION 1"
+    for wrong in ("ETH-20261325-2500-C", "ETH-20261225-0.000000001-C", "ETH-99991225-2500-P"):
+        with pytest.raises(BookError, match=f"'{wrong}' is no option"):
+            book.instrument(wrong)
 
 
 @pytest.mark.parametrize("name", ["USDC", "USDC-PERP", "SOL-PERP", "eth-perp"])

@@ -120,6 +120,20 @@ def test_perpetuals(position: Perp) -> None:
 
 
 @MANY
+@given(position=OPTIONS)
+def test_options(position: Option) -> None:
+    series = position.instrument
+    assert probe().option(series.key, position.size) == position.encode()
+    strike = position.strike // STRIKE_UNIT
+    assert probe().series(series.key) == (position.expiry, strike, position.is_put)
+    assert (series.expiry, series.strike, series.is_put) == (
+        position.expiry,
+        position.strike,
+        position.is_put,
+    )
+
+
+@MANY
 @given(position=COLLATERAL)
 def test_collateral(position: Collateral) -> None:
     word = probe().collateral(position.asset, position.amount)
@@ -149,6 +163,14 @@ def test_a_quote_that_does_not_fit(quote: int) -> None:
         probe().perp(1, 0, quote)
     with pytest.raises(CodecError, match="int128"):
         Perp(1, 0, quote).encode()
+
+
+@pytest.mark.parametrize("size", [2**127, -(2**127) - 1])
+def test_a_size_of_options_that_does_not_fit(size: int) -> None:
+    with reverts("Position_Overflow", size):
+        probe().option(Instrument.option(1, 100, 5 * STRIKE_UNIT, True).key, size)
+    with pytest.raises(CodecError, match="int128"):
+        Option(1, 100, 5 * STRIKE_UNIT, True, size).encode()
 
 
 def test_an_amount_that_does_not_fit() -> None:
