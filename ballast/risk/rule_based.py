@@ -157,10 +157,6 @@ class RuleEngine:
         """Assess an account; every mode but ASSESS_ALL answers the whole MM and no IM."""
         return self._assess(cash, words, now, full=mode == ASSESS_ALL)
 
-    def fair_price(self, series: int, now: int) -> tuple[int, int]:
-        """Refused: this engine does not price options."""
-        raise Refused("RuleEngine_OptionUnsupported", series)
-
     def assess_at(
         self, cash: int, words: Sequence[int], underlying: int, spot: int, now: int
     ) -> Margin:

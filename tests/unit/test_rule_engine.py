@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ballast.codec import MAX_PRICE, AccountId, Collateral, Option, Perp, Snapshot, decode_positions
+from ballast.codec import MAX_PRICE, AccountId, Collateral, Perp, Snapshot, decode_positions
 from ballast.model.refusal import Refused
 from ballast.risk import rules as bounds
 from ballast.risk.ramp import Ramp

@@ -129,8 +129,8 @@ def test_simulation(a: list[float], g: list[float], tolerance: float) -> None:
 
 
 def test_constants() -> None:
-    assert risk.QUANTILE / ONE == pytest.approx(Z, abs=1e-12)
-    assert risk.TAIL_MEAN / ONE == pytest.approx(-NormalDist().pdf(Z) / 0.01, abs=1e-12)
+    assert pytest.approx(Z, abs=1e-12) == risk.QUANTILE / ONE
+    assert pytest.approx(-NormalDist().pdf(Z) / 0.01, abs=1e-12) == risk.TAIL_MEAN / ONE
 
 
 def test_one_underlying_without_options_is_worth_a_multiple_of_its_deviation() -> None:
