@@ -25,7 +25,7 @@ from ballast.model.margin import ASSESS_ALL, LiquidationTerms, Margin, Prices
 from ballast.model.refusal import Refused
 from ballast.risk import black76
 from ballast.risk.options import (
-    OPTION_UNIT,
+    LOSS_COUNTS,
     WINDOW,
     Expiry,
     NoOptions,
@@ -88,25 +88,23 @@ class Exposure:
         return max(self.money_floor * self.shift, -self.money_ceil * self.shift, 0)
 
     def column_loss(self, column: int, scan_range: int) -> int:
-        """Loss in a column, weighted if it is a tail, in 1e-8 quarters of WAD."""
-        options = 0
-        if self.expiries:
-            after = sum(expiry.value_in(column, scan_range) for expiry in self.expiries)
-            options = div_ceil(value_of(self.expiries) - after, OPTION_UNIT)
+        """Loss in a column, weighted if it is a tail, in counts."""
+        after = sum(expiry.value_in(column, scan_range) for expiry in self.expiries)
+        options = value_of(self.expiries) - after
         if column < CORE_COLUMNS:
             move = quarters(column)
-            return options + abs(move) * self.loss(scan_range if move > 0 else -scan_range)
+            linear = abs(move) * self.loss(scan_range if move > 0 else -scan_range)
+            return options + linear * LOSS_COUNTS
         move = weighted_move(column - CORE_COLUMNS, scan_range)
         size = abs(TAILS[column - CORE_COLUMNS])
-        return div_ceil(options * abs(move), size) + 4 * self.loss(move)
+        return div_ceil(options, size) * abs(move) + 4 * self.loss(move) * LOSS_COUNTS
 
     def term_loss(self, scan_range: int) -> int:
-        """L_term of the underlying: vol shocks of expiries that do not offset each other."""
+        """L_term of the underlying, in counts: vol shocks of expiries that do not offset."""
         total = 0
         for expiry in self.expiries:
             after = min(expiry.value_in(column, scan_range) for column in STILL)
-            loss = div_ceil(max(0, expiry.value - after), OPTION_UNIT)
-            total += div_ceil(loss * TERM_RATE, BPS)
+            total += div_ceil(max(0, expiry.value - after), BPS) * TERM_RATE
         return total
 
 
@@ -399,13 +397,19 @@ def _losses_with_options(pairs: Sequence[tuple[Exposure, int]]) -> Losses:
         kappa = exposure.risk.kappa_quarters
         near = [own[column] for column in range(CORE_COLUMNS) if abs(quarters(column)) <= kappa]
         broken += max(*near, div_ceil(kappa * max(*own, 0), 4), 0)
+    columns = tuple(_from_counts(loss) for loss in total)
     return Losses(
-        same=max(*total[:CORE_COLUMNS], 0),
-        broken=broken,
-        tail=max(*total[CORE_COLUMNS:], 0),
-        term=sum(exposure.term_loss(scan_range) for exposure, scan_range in pairs),
-        columns=tuple(total),
+        same=max(columns[:CORE_COLUMNS]),
+        broken=_from_counts(broken),
+        tail=max(columns[CORE_COLUMNS:]),
+        term=_from_counts(sum(e.term_loss(scan_range) for e, scan_range in pairs)),
+        columns=columns,
     )
+
+
+def _from_counts(loss: int) -> int:
+    """A loss, zero for a gain, in 1e-8 quarters of WAD, rounded up."""
+    return div_ceil(max(loss, 0), LOSS_COUNTS)
 
 
 def _tail_loss(pairs: Iterable[tuple[Exposure, int]], tail: int) -> int:
@@ -414,7 +418,7 @@ def _tail_loss(pairs: Iterable[tuple[Exposure, int]], tail: int) -> int:
 
 def loss_in(book: Book, column: int) -> int:
     """Loss in one named scenario at the ranges of MM, zero for a gain, in 1e-8 quarters of WAD."""
-    return max(0, sum(e.column_loss(column, e.range_maintenance) for e in book.exposures))
+    return _from_counts(sum(e.column_loss(column, e.range_maintenance) for e in book.exposures))
 
 
 def initial_only_of(exposure: Exposure) -> int:

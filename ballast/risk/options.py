@@ -18,7 +18,7 @@ from ballast.units import WAD, YEAR
 
 WINDOW = 30 * 60
 ONE = 1 << kernel.RATIO_SHIFT
-OPTION_UNIT = 2500 << kernel.PRICE_SHIFT  # counts in 1e-8 quarters of WAD
+LOSS_COUNTS = 2500 << kernel.PRICE_SHIFT  # counts in 1e-8 quarters of WAD
 LEAST_VARIANCE = 10**12
 
 SHOCK_UP = WAD // 2

@@ -69,9 +69,6 @@ contract JointScenarioEngine is IRiskEngine, RiskParameters {
     /// @dev A loss in 1e-8 quarters of WAD, as WAD.
     uint256 private constant LOSS_UNIT = 4 * RATIO;
 
-    /// @dev Counts of 2^-40 · 1e-30 of cash in 1e-8 quarters of WAD.
-    int256 private constant OPTION_UNIT = 2500 << 40;
-
     IOracleAdapter public immutable ORACLE;
 
     /// @notice The normal distribution, as data.
@@ -345,89 +342,46 @@ contract JointScenarioEngine is IRiskEngine, RiskParameters {
         _setInitial(margin, book, lossInitial, addOns);
     }
 
-    /// @dev The worst joint loss W of a book with options, in 1e-8 quarters of WAD.
-    function _worst(Book memory book, Grid grid, bool initial) private pure returns (uint256 worst) {
+    /// @dev The worst joint loss W of a book with options, in 1e-8 quarters of WAD, rounded up.
+    function _worst(Book memory book, Grid grid, bool initial) private pure returns (uint256) {
         int256[23] memory losses;
-        uint256 broken;
+        int256 broken;
+        int256 worst;
         unchecked {
             for (Exposure e = book.exposures; !e.isEnd(); e = e.next()) {
                 uint256 range = initial ? e.rangeInitial() : e.rangeMaintenance();
-                (int256 value, uint256 terms) = _scanOptions(book, e, grid, range);
-                broken += _ownWorst(e, grid, range, value, losses);
+                (int256 value, int256 terms) = _scanOptions(book, e, grid, range);
+                broken += grid.addLosses(e, range, value, losses);
                 worst += terms;
             }
             worst = FixedPointMathLib.max(worst, broken);
-            for (uint256 column; column < Scenarios.COLUMNS; ++column) {
-                worst = FixedPointMathLib.max(worst, _greater(losses[column], 0));
+            for (uint256 i; i < OptionScenarios.NODES; ++i) {
+                worst = FixedPointMathLib.max(worst, losses[i]);
             }
         }
+        return _divUp(uint256(worst), uint256(OptionScenarios.LOSS_COUNTS));
     }
 
     /// @dev Prices the options of an underlying in every scenario. Their value, and the losses by which vol shocks of its
-    /// expiries do not offset each other.
+    /// expiries do not offset each other, in counts.
     function _scanOptions(Book memory book, Exposure e, Grid grid, uint256 range)
         private
         pure
-        returns (int256 value, uint256 terms)
+        returns (int256 value, int256 terms)
     {
         Expiry expiry = e.expiries();
-        if (expiry.isEnd()) return (0, 0);
-        grid.fill(range, 0, OptionScenarios.NODES);
+        if (expiry.isEnd()) {
+            grid.clear();
+            return (0, 0);
+        }
+        grid.fill(range);
         unchecked {
             for (; !expiry.isEnd(); expiry = expiry.next()) {
                 int256 still = grid.scan(expiry, book.table, 0, OptionScenarios.NODES);
                 value += expiry.value();
                 uint256 loss = _greater(expiry.value() - still, 0);
-                terms += _divUp(_divUp(loss, uint256(OPTION_UNIT)) * Scenarios.TERM_RATE, BPS);
+                terms += int256(_divUp(loss, BPS) * Scenarios.TERM_RATE);
             }
-        }
-    }
-
-    /// @dev Adds an underlying's loss to every column, and says its own worst with correlation broken: the worst among
-    /// moves of up to κ of the range, or κ of the worst of all.
-    function _ownWorst(Exposure e, Grid grid, uint256 range, int256 value, int256[23] memory losses)
-        private
-        pure
-        returns (uint256)
-    {
-        int256 near;
-        int256 any;
-        uint256 kappa = e.risk().kappaQuarters();
-        unchecked {
-            for (uint256 column; column < Scenarios.COLUMNS; ++column) {
-                int256 loss = _columnLoss(e, grid, range, value, column);
-                losses[column] += loss;
-                any = FixedPointMathLib.max(any, loss);
-                if (column < Scenarios.CORE_COLUMNS) {
-                    if (FixedPointMathLib.abs(Scenarios.quarters(column)) <= kappa) {
-                        near = FixedPointMathLib.max(near, loss);
-                    }
-                }
-            }
-            return FixedPointMathLib.max(uint256(near), _divUp(kappa * uint256(any), 4));
-        }
-    }
-
-    /// @dev Loss of one underlying in a column, weighted if it is a tail, in 1e-8 quarters of WAD, rounded up. `value` is
-    /// that of its options before.
-    function _columnLoss(Exposure e, Grid grid, uint256 range, int256 value, uint256 column)
-        private
-        pure
-        returns (int256 loss)
-    {
-        unchecked {
-            if (!e.expiries().isEnd()) {
-                loss = Wad.divCeil(value - grid.sumAt(OptionScenarios.nodeOf(column)), OPTION_UNIT);
-            }
-            if (column < Scenarios.CORE_COLUMNS) {
-                (int256 down, int256 up) = _ends(e, range);
-                int256 quarters = Scenarios.quarters(column);
-                return loss + (quarters < 0 ? -quarters * down : quarters * up);
-            }
-            (uint256 size, bool isDown) = Scenarios.tail(column - Scenarios.CORE_COLUMNS);
-            uint256 move = Scenarios.weightedMove(size, range);
-            (int256 downTail, int256 upTail) = _ends(e, move);
-            return Wad.divCeil(loss * int256(move), int256(size)) + 4 * (isDown ? downTail : upTail);
         }
     }
 
@@ -543,7 +497,7 @@ contract JointScenarioEngine is IRiskEngine, RiskParameters {
         }
     }
 
-    /// @dev Loss in one named scenario at the ranges of MM, zero for a gain, in 1e-8 quarters of WAD.
+    /// @dev Loss in one named scenario at the ranges of MM, zero for a gain, in 1e-8 quarters of WAD, rounded up.
     function _lossIn(Book memory book, uint256 column) private pure returns (uint256) {
         if (column >= Scenarios.COLUMNS) revert JointScenarioEngine_UnknownScenario(column);
         Grid grid = OptionScenarios.make();
@@ -552,15 +506,16 @@ contract JointScenarioEngine is IRiskEngine, RiskParameters {
         unchecked {
             for (Exposure e = book.exposures; !e.isEnd(); e = e.next()) {
                 int256 value;
-                grid.fill(e.rangeMaintenance(), node, node + 1);
+                uint256 range = e.rangeMaintenance();
+                grid.set(node, range);
                 for (Expiry expiry = e.expiries(); !expiry.isEnd(); expiry = expiry.next()) {
                     grid.scan(expiry, book.table, node, node + 1);
                     value += expiry.value();
                 }
-                loss += _columnLoss(e, grid, e.rangeMaintenance(), value, column);
+                loss += grid.lossAt(e, range, value, node);
             }
         }
-        return _greater(loss, 0);
+        return _divUp(_greater(loss, 0), uint256(OptionScenarios.LOSS_COUNTS));
     }
 
     /// @dev What only IM charges, WAD: the width of the price, and the part of equity that rests on the spot's

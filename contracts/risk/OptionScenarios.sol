@@ -4,6 +4,8 @@ pragma solidity ^0.8.28;
 import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 
 import {OptionKernel} from "../math/OptionKernel.sol";
+import {Wad} from "../math/Wad.sol";
+import {Exposure} from "./Exposure.sol";
 import {Expiry, Strike} from "./OptionBook.sol";
 import {OptionPricing} from "./OptionPricing.sol";
 import {Scenarios} from "./Scenarios.sol";
@@ -32,6 +34,9 @@ library OptionScenarios {
     /// @dev A quarter of a range of 1e-8, WAD.
     int256 private constant QUARTER = 25e8;
 
+    /// @notice Counts of 2^-40 · 1e-30 of cash in a loss of 1e-8 quarters of WAD.
+    int256 internal constant LOSS_COUNTS = 2500 << 40;
+
     function make() internal pure returns (Grid grid) {
         assembly ("memory-safe") {
             grid := mload(0x40)
@@ -47,28 +52,91 @@ library OptionScenarios {
         }
     }
 
-    /// @notice Sets the nodes [from, to) for a scan range (1e-8), nothing summed yet.
-    function fill(Grid grid, uint256 range, uint256 from, uint256 to) internal pure {
+    /// @notice Sets every node for a scan range (1e-8), nothing summed yet.
+    function fill(Grid grid, uint256 range) internal pure {
         unchecked {
-            for (uint256 i = from; i < to; ++i) {
-                uint256 wad = _factor(i < DOWN ? i : i - DOWN, range);
-                int256 log;
-                // The core was seen with volatility up, if all is seen.
-                if (i >= DOWN && from == 0) log = int256(_load(grid, i - DOWN, 0));
-                else log = FixedPointMathLib.lnWad(int256(wad)) << OptionKernel.LOG_SHIFT;
-                _store(grid, i, 0, uint256(log));
-                _store(grid, i, 0x20, (wad << 64) / WAD);
-                _store(grid, i, 0x40, 0);
+            for (uint256 i; i < TAILS; ++i) {
+                (int256 log, uint256 factor) = _core(i, range);
+                _set(grid, i, log, factor);
+                _set(grid, i + DOWN, log, factor);
+            }
+            for (uint256 i; i < Scenarios.TAILS; ++i) {
+                (int256 log, uint256 factor) = Scenarios.tailFactor(i);
+                _set(grid, i + TAILS, log, factor);
             }
         }
     }
 
-    /// @dev 1 + move, WAD.
-    function _factor(uint256 node, uint256 range) private pure returns (uint256) {
+    /// @notice Sets one node for a scan range (1e-8), nothing summed yet.
+    function set(Grid grid, uint256 node, uint256 range) internal pure {
         unchecked {
-            if (node < TAILS) return uint256(int256(WAD) + (int256(node) - 4) * int256(range) * QUARTER);
-            (uint256 size, bool down) = Scenarios.tail(node - TAILS);
-            return down ? WAD - size * 1e10 : WAD + size * 1e10;
+            bool isTail = node >= TAILS && node < DOWN;
+            (int256 log, uint256 factor) =
+                isTail ? Scenarios.tailFactor(node - TAILS) : _core(node < TAILS ? node : node - DOWN, range);
+            _set(grid, node, log, factor);
+        }
+    }
+
+    /// @notice Forgets what was summed.
+    function clear(Grid grid) internal pure {
+        for (uint256 i; i < NODES; ++i) {
+            _store(grid, i, 0x40, 0);
+        }
+    }
+
+    /// @dev 1 + move of a core node and its logarithm, WAD.
+    function _core(uint256 node, uint256 range) private pure returns (int256 log, uint256 factor) {
+        unchecked {
+            factor = uint256(int256(WAD) + (int256(node) - 4) * int256(range) * QUARTER);
+            log = FixedPointMathLib.lnWad(int256(factor));
+        }
+    }
+
+    function _set(Grid grid, uint256 node, int256 log, uint256 factor) private pure {
+        _store(grid, node, 0, uint256(log << OptionKernel.LOG_SHIFT));
+        _store(grid, node, 0x20, (factor << 64) / WAD);
+        _store(grid, node, 0x40, 0);
+    }
+
+    /// @notice Loss of an underlying at a node, weighted if it is a tail, in counts. `value` is that of its options before.
+    function lossAt(Grid grid, Exposure e, uint256 range, int256 value, uint256 node)
+        internal
+        pure
+        returns (int256 loss)
+    {
+        unchecked {
+            loss = value - grid.sumAt(node);
+            if (node >= TAILS && node < DOWN) {
+                (uint256 size, bool isDown) = Scenarios.tail(node - TAILS);
+                uint256 move = Scenarios.weightedMove(size, range);
+                int256 gain = isDown ? -e.moneyCeil() : e.moneyFloor();
+                return Wad.divCeil(loss, int256(size)) * int256(move) - 4 * gain * int256(move) * LOSS_COUNTS;
+            }
+            int256 quarters = int256(node < TAILS ? node : node - DOWN) - 4;
+            int256 money = quarters < 0 ? e.moneyCeil() : e.moneyFloor();
+            loss -= quarters * money * int256(range) * LOSS_COUNTS;
+        }
+    }
+
+    /// @notice Adds an underlying's losses to those of all, and says its own worst with correlation broken: the worst
+    /// among moves of up to κ of the range, or κ of the worst of all, in counts.
+    function addLosses(Grid grid, Exposure e, uint256 range, int256 value, int256[23] memory losses)
+        internal
+        pure
+        returns (int256)
+    {
+        int256 kappa = int256(e.risk().kappaQuarters());
+        int256 near;
+        int256 any;
+        unchecked {
+            for (uint256 node; node < NODES; ++node) {
+                int256 loss = grid.lossAt(e, range, value, node);
+                losses[node] += loss;
+                any = FixedPointMathLib.max(any, loss);
+                int256 quarters = int256(node < DOWN ? node : node - DOWN) - 4; // of a tail: over 4
+                if (quarters <= kappa && -quarters <= kappa) near = FixedPointMathLib.max(near, loss);
+            }
+            return FixedPointMathLib.max(near, (kappa * any + 3) / 4);
         }
     }
 
