@@ -5,7 +5,7 @@ import {DeltaGamma} from "../periphery/DeltaGamma.sol";
 
 /// @title The library of value at risk, callable, for tests
 contract DeltaGammaProbe {
-    function lossesAt99(int256[] memory a, int256[] memory g, int256 correlation)
+    function lossesAt99(int256[] calldata a, int256[] calldata g, int256 correlation)
         external
         pure
         returns (uint256, uint256)

@@ -111,3 +111,15 @@ def test_tokens_sent_during_a_deposit_are_the_depositors_own(world: ClearingWorl
     world.house.deposit(attacker, CASH, 1000, sender=attacker.owner)
     received = token.balanceOf(world.house) - supply
     assert world.cash_of(attacker) == units(1_000) + received * 10**12
+
+
+@pytest.mark.parametrize("view", ["greeks", "valueAtRisk", "worstScenario"])
+def test_views_of_risk_do_not_see_accounts_in_between(world: ClearingWorld, view: str) -> None:
+    attacker = world.account("attacker")
+    lens = world.evm.deploy("RiskLens", world.house)
+    arguments = (attacker, 86_400, 10**18) if view == "valueAtRisk" else (attacker,)
+    getattr(lens, view)(*arguments)
+    world.tokens[CASH].arm(lens, getattr(lens, view).encode(*arguments))
+    world.house.withdraw(attacker, CASH, 10**6, attacker.owner, sender=attacker.owner)
+    assert not world.tokens[CASH].succeeded()
+    assert world.tokens[CASH].answer()[:4] == LOCKED
