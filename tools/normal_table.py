@@ -18,9 +18,9 @@ SOURCE = """\
 pragma solidity 0.8.37;
 
 /// @title The normal distribution as data (specification §13.3)
-/// @notice The code of this contract is no program but a table: a word for each of {cells} cells of
-/// 1/32 from −6.5 on, with the coefficients of a cubic. Written by `tools/normal_table.py`; the first
-/// byte is STOP.
+/// @notice The code of this contract is no program but a table: a word for each of {cells} cells
+/// of 1/32 from −6.5 on, with the coefficients of a cubic. Written by `tools/normal_table.py`; the
+/// first byte is STOP.
 contract NormalTable {{
     constructor() {{
         bytes memory table = {lines};

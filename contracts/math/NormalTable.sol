@@ -2,9 +2,9 @@
 pragma solidity 0.8.37;
 
 /// @title The normal distribution as data (specification §13.3)
-/// @notice The code of this contract is no program but a table: a word for each of 416 cells of
-/// 1/32 from −6.5 on, with the coefficients of a cubic. Written by `tools/normal_table.py`; the first
-/// byte is STOP.
+/// @notice The code of this contract is no program but a table: a word for each of 416 cells
+/// of 1/32 from −6.5 on, with the coefficients of a cubic. Written by `tools/normal_table.py`; the
+/// first byte is STOP.
 contract NormalTable {
     constructor() {
         bytes memory table = hex"00000000161403e10000000004962f9d000000000076bbb3000000000008af6c"
