@@ -22,6 +22,7 @@ pragma solidity 0.8.37;
 /// of 1/32 from −6.5 on, with the coefficients of a cubic. Written by `tools/normal_table.py`; the
 /// first byte is STOP.
 contract NormalTable {{
+    // solhint-disable-next-line function-max-lines
     constructor() {{
         bytes memory table = {lines};
         assembly ("memory-safe") {{
