@@ -18,10 +18,11 @@ SOURCE = """\
 pragma solidity 0.8.37;
 
 /// @title The normal distribution as data (specification §13.3)
-/// @notice The code of this contract is no program but a table: for each of {cells} cells of 1/32
-/// from −6.5 on, one word with the coefficients of a cubic. Written by `tools/normal_table.py`; the
+/// @notice The code of this contract is no program but a table: a word for each of {cells} cells
+/// of 1/32 from −6.5 on, with the coefficients of a cubic. Written by `tools/normal_table.py`; the
 /// first byte is STOP.
 contract NormalTable {{
+    // solhint-disable-next-line function-max-lines
     constructor() {{
         bytes memory table = {lines};
         assembly ("memory-safe") {{

@@ -2,10 +2,11 @@
 pragma solidity 0.8.37;
 
 /// @title The normal distribution as data (specification §13.3)
-/// @notice The code of this contract is no program but a table: for each of 416 cells of 1/32
-/// from −6.5 on, one word with the coefficients of a cubic. Written by `tools/normal_table.py`; the
+/// @notice The code of this contract is no program but a table: a word for each of 416 cells
+/// of 1/32 from −6.5 on, with the coefficients of a cubic. Written by `tools/normal_table.py`; the
 /// first byte is STOP.
 contract NormalTable {
+    // solhint-disable-next-line function-max-lines
     constructor() {
         bytes memory table = hex"00000000161403e10000000004962f9d000000000076bbb3000000000008af6c"
             hex"000000001b299e7900000000059df042000000000090b62800000000000a86b7"

@@ -3,7 +3,7 @@ pragma solidity ^0.8.28;
 
 import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 
-/// @title Value at risk and expected shortfall of a quadratic profit (specification §14.2)
+/// @title Value at risk and expected shortfall of a quadratic profit (specification §15.2)
 /// @notice With correlated standard normal factors x, any two of which have correlation ρ ≥ 0, the profit is
 /// Σ a·x + ½·Σ g·x². Its first four cumulants are exact; Cornish and Fisher's expansion of them gives the 1 % quantile, and
 /// the mean of the quantiles below it.

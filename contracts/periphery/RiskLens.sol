@@ -45,7 +45,7 @@ interface IVariances {
     function scanRange(uint16 underlying) external view returns (ScanRange);
 }
 
-/// @title Risk of an account for people: Greeks, worst scenario, value at risk (specification §14)
+/// @title Risk of an account for people: Greeks, worst scenario, value at risk (specification §15)
 /// @dev No state and no rights; nothing here is charged. Views of accounts revert while the Clearinghouse is locked, as its
 /// own do. They cost what the account's positions cost; call them off-chain.
 contract RiskLens {

@@ -288,7 +288,7 @@ contract JointScenarioEngine is IRiskEngine, RiskParameters {
         }
         ExpiryTotals memory totals = OptionPricing.quote(expiry, term, book.table);
         unchecked {
-            uint256 spot = FixedPointMathLib.max(e.snapshot().spot() / PRICE_UNIT, 1);
+            uint256 spot = FixedPointMathLib.max(e.snapshot().spotUnits(), 1);
             int256 delta = totals.delta * int256(term.forward * term.open >> 64);
             e.add(
                 Wad.divFloor(totals.parity, int256(PRICE_COUNT)),
@@ -524,19 +524,23 @@ contract JointScenarioEngine is IRiskEngine, RiskParameters {
     /// @dev Loss in one named scenario at the ranges of MM, zero for a gain, in 1e-8 quarters of WAD, rounded up.
     function _lossIn(Book memory book, uint256 column) private pure returns (uint256) {
         if (column >= Scenarios.COLUMNS) revert JointScenarioEngine_UnknownScenario(column);
-        Grid grid = OptionScenarios.make();
+        Grid grid;
+        if (book.expiries != 0) grid = OptionScenarios.make();
         uint256 node = OptionScenarios.nodeOf(column);
         int256 loss;
         unchecked {
             for (Exposure e = book.exposures; !e.isEnd(); e = e.next()) {
-                int256 value;
-                uint256 range = e.rangeMaintenance();
-                grid.set(node, range);
-                for (Expiry expiry = e.expiries(); !expiry.isEnd(); expiry = expiry.next()) {
-                    grid.scan(expiry, book.table, node, node + 1);
-                    value += expiry.value();
+                Expiry expiry = e.expiries();
+                int256 options;
+                if (!expiry.isEnd()) {
+                    grid.set(node, e.rangeMaintenance());
+                    for (; !expiry.isEnd(); expiry = expiry.next()) {
+                        grid.scan(expiry, book.table, node, node + 1);
+                        options += expiry.value();
+                    }
+                    options -= grid.sumAt(node);
                 }
-                loss += grid.lossAt(e, range, value, node);
+                loss += OptionScenarios.lossAt(e, e.rangeMaintenance(), options, node);
             }
         }
         return _divUp(_greater(loss, 0), uint256(OptionScenarios.LOSS_COUNTS));
@@ -548,10 +552,10 @@ contract JointScenarioEngine is IRiskEngine, RiskParameters {
         unchecked {
             int256 units = e.units();
             Snapshot snapshot = e.snapshot();
-            uint256 spot = snapshot.spot() / PRICE_UNIT;
+            uint256 spot = snapshot.spotUnits();
             uint256 money = _divUp(FixedPointMathLib.abs(units) * spot, PRICE_COUNT);
             sum = _divUp(money * (snapshot.confidence() / (WAD / RATIO)), RATIO);
-            int256 pumped = units * (int256(spot) - int256(snapshot.stable() / PRICE_UNIT));
+            int256 pumped = units * (int256(spot) - int256(snapshot.stableUnits()));
             if (pumped > 0) sum += _divUp(uint256(pumped), PRICE_COUNT);
         }
     }

@@ -75,7 +75,7 @@ library OptionPricing {
         uint256 mean
     ) internal pure returns (Term memory found) {
         unchecked {
-            uint256 forward = snapshot.spot() / PRICE_UNIT * slice.forwardRatio() / RATIO;
+            uint256 forward = snapshot.spotUnits() * slice.forwardRatio() / RATIO;
             found.forward = forward = FixedPointMathLib.max(forward, 1);
             found.slice = slice;
             found.time = FixedPointMathLib.zeroFloorSub(date, nowTime);

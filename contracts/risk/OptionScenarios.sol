@@ -56,7 +56,7 @@ library OptionScenarios {
     function fill(Grid grid, uint256 range) internal pure {
         unchecked {
             for (uint256 i; i < TAILS; ++i) {
-                (int256 log, uint256 factor) = _core(i, range);
+                (int256 log, uint256 factor) = i == STILL_UP ? (int256(0), WAD) : _core(i, range);
                 _set(grid, i, log, factor);
                 _set(grid, i + DOWN, log, factor);
             }
@@ -77,7 +77,7 @@ library OptionScenarios {
         }
     }
 
-    /// @notice Forgets what was summed.
+    /// @notice Sets every sum to zero, for an underlying without options.
     function clear(Grid grid) internal pure {
         for (uint256 i; i < NODES; ++i) {
             _store(grid, i, 0x40, 0);
@@ -93,33 +93,33 @@ library OptionScenarios {
     }
 
     function _set(Grid grid, uint256 node, int256 log, uint256 factor) private pure {
-        _store(grid, node, 0, uint256(log << OptionKernel.LOG_SHIFT));
-        _store(grid, node, 0x20, (factor << 64) / WAD);
-        _store(grid, node, 0x40, 0);
+        uint256 place = _place(grid, node);
+        assembly ("memory-safe") {
+            mstore(place, shl(69, log))
+            mstore(add(place, 0x20), div(shl(64, factor), 1000000000000000000))
+            mstore(add(place, 0x40), 0)
+        }
     }
 
-    /// @notice Loss of an underlying at a node, weighted if it is a tail, in counts. `value` is that of its options before.
-    function lossAt(Grid grid, Exposure e, uint256 range, int256 value, uint256 node)
-        internal
-        pure
-        returns (int256 loss)
-    {
+    /// @notice Loss of an underlying at a node, weighted if it is a tail, in counts; `options` is what its options lose there
+    /// without a weight.
+    function lossAt(Exposure e, uint256 range, int256 options, uint256 node) internal pure returns (int256) {
         unchecked {
-            loss = value - grid.sumAt(node);
             if (node >= TAILS && node < DOWN) {
                 (uint256 size, bool isDown) = Scenarios.tail(node - TAILS);
                 uint256 move = Scenarios.weightedMove(size, range);
                 int256 gain = isDown ? -e.moneyCeil() : e.moneyFloor();
-                return Wad.divCeil(loss, int256(size)) * int256(move) - 4 * gain * int256(move) * LOSS_COUNTS;
+                return
+                    Wad.divCeil(options, int256(size)) * int256(move) - 4 * gain * int256(move) * LOSS_COUNTS;
             }
             int256 quarters = int256(node < TAILS ? node : node - DOWN) - 4;
             int256 money = quarters < 0 ? e.moneyCeil() : e.moneyFloor();
-            loss -= quarters * money * int256(range) * LOSS_COUNTS;
+            return options - quarters * money * int256(range) * LOSS_COUNTS;
         }
     }
 
-    /// @notice Adds an underlying's losses to those of all, and says its own worst with correlation broken: the worst
-    /// among moves of up to κ of the range, or κ of the worst of all, in counts.
+    /// @notice Adds an underlying's losses, as `lossAt` has them, to those of all, and says its own worst with correlation
+    /// broken: the worst among moves of up to κ of the range, or κ of the worst of all, in counts.
     function addLosses(Grid grid, Exposure e, uint256 range, int256 value, int256[23] memory losses)
         internal
         pure
@@ -129,14 +129,31 @@ library OptionScenarios {
         int256 near;
         int256 any;
         unchecked {
-            for (uint256 node; node < NODES; ++node) {
-                int256 loss = grid.lossAt(e, range, value, node);
-                losses[node] += loss;
-                any = FixedPointMathLib.max(any, loss);
-                int256 quarters = int256(node < DOWN ? node : node - DOWN) - 4; // of a tail: over 4
-                if (quarters <= kappa && -quarters <= kappa) near = FixedPointMathLib.max(near, loss);
+            for (int256 quarters = -4; quarters <= 4; ++quarters) {
+                uint256 node = uint256(quarters + 4);
+                int256 money = quarters < 0 ? e.moneyCeil() : e.moneyFloor();
+                money = value - quarters * money * int256(range) * LOSS_COUNTS;
+                int256 up = money - grid.sumAt(node);
+                int256 down = money - grid.sumAt(node + DOWN);
+                _add(losses, node, up);
+                _add(losses, node + DOWN, down);
+                if (up < down) up = down;
+                if (any < up) any = up;
+                if (near < up && quarters <= kappa && -quarters <= kappa) near = up;
+            }
+            for (uint256 node = TAILS; node < DOWN; ++node) {
+                int256 loss = lossAt(e, range, value - grid.sumAt(node), node);
+                _add(losses, node, loss);
+                if (any < loss) any = loss;
             }
             return FixedPointMathLib.max(near, (kappa * any + 3) / 4);
+        }
+    }
+
+    function _add(int256[23] memory losses, uint256 node, int256 loss) private pure {
+        assembly ("memory-safe") {
+            let place := add(losses, shl(5, node))
+            mstore(place, add(mload(place), loss))
         }
     }
 

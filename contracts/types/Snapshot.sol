@@ -24,6 +24,16 @@ using SnapshotLib for Snapshot global;
 library SnapshotLib {
     uint256 private constant PRICE_UNIT = 1e6; // 1e-12 of cash in WAD
 
+    /// @notice Accepted price in 1e-12 of cash.
+    function spotUnits(Snapshot self) internal pure returns (uint256) {
+        return Snapshot.unwrap(self) >> 188;
+    }
+
+    /// @notice The slow stable price in 1e-12 of cash.
+    function stableUnits(Snapshot self) internal pure returns (uint256) {
+        return (Snapshot.unwrap(self) >> 120) & 0xfffffffffffffffff;
+    }
+
     /// @notice Accepted price in WAD of cash; zero if none was ever accepted.
     function spot(Snapshot self) internal pure returns (uint256) {
         unchecked {

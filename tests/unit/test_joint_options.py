@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ballast.codec import Option, Snapshot, VolatilitySlice, settled
+from ballast.codec import (
+    Collateral,
+    Option,
+    Perp,
+    Snapshot,
+    VolatilitySlice,
+    decode_position,
+    settled,
+)
+from ballast.model.refusal import Refused
 from ballast.risk import joint_scenario as mirror
-from ballast.risk.scenarios import COLUMNS
+from ballast.risk.scenarios import COLUMNS, name
 from ballast.units import WAD
-from tests.support.revm import GENESIS
+from tests.support.revm import GENESIS, reverts
 from tests.support.risk import (
     BTC,
     CASH,
     COIN,
     COLLATERAL,
+    DOLLAR,
     ETH,
     PARAMETERS,
     PERPS,
+    WETH,
     RiskWorld,
+    fresh,
     markets,
 )
 
@@ -163,3 +175,287 @@ def test_mirror_at_another_price(
         *shared.given(0, words), options=shared, underlying=underlying, spot=spot
     )
     assert shared.assess_at(0, words, underlying, spot) == expected.margin
+
+
+# ---- Properties -------------------------------------------------------------------------------
+
+DUST = 10**12  # rounding a delta to 1e-18 of a unit, at the highest prices
+
+
+@PURE
+@given(situation=situations(), factor=st.integers(2, 9))
+def test_invariant_5_homogeneous(situation: Situation, factor: int) -> None:
+    prices, vols, words = situation
+    held = [word for word in words if word >> 248 == 2]
+    once = assess(held, prices, vols).margin
+    often = assess([times(word, factor) for word in held], prices, vols).margin
+    message = "5: margin(k·p) = k·margin(p)"
+    assert abs(often.equity - factor * once.equity) <= factor, message
+    assert abs(often.maintenance - factor * once.maintenance) <= DUST, message
+    assert abs(often.initial - factor * once.initial) <= DUST, message
+
+
+def times(word: int, factor: int) -> int:
+    option = decode_position(word)
+    assert isinstance(option, Option)
+    return replace(option, size=factor * option.size).encode()
+
+
+@PURE
+@given(situation=situations(), second=st.data())
+def test_invariant_5_sub_additive(situation: Situation, second: st.DataObject) -> None:
+    prices, vols, first = situation
+    more = [
+        p.encode() for p in second.draw(st.lists(st.one_of(options(prices), PERPS), max_size=5))
+    ]
+    a, b = assess(first, prices, vols).margin, assess(more, prices, vols).margin
+    both = assess(first + more, prices, vols).margin
+    message = "5: margin(a + b) ≤ margin(a) + margin(b)"
+    assert both.maintenance <= a.maintenance + b.maintenance + DUST, message
+    assert both.initial <= a.initial + b.initial + DUST, message
+
+
+@PURE
+@given(situation=situations())
+def test_invariants_5_and_6_order_of_requirements(situation: Situation) -> None:
+    prices, vols, words = situation
+    question = (0, words, prices.__getitem__, PARAMETERS, GENESIS)
+    margin = mirror.assess(*question, options=vols).margin
+    assert margin.initial >= margin.maintenance >= 0, "5: IM ≥ MM ≥ 0"
+    for column in range(COLUMNS):
+        one = mirror.witness(*question, options=vols, column=column)
+        assert one.maintenance <= margin.maintenance, "6: witness ≤ MM"
+        assert one.equity == margin.equity
+
+
+@PURE
+@given(situation=situations(4), data=st.data())
+def test_invariant_5_a_long_option_for_nothing_never_hurts(
+    situation: Situation, data: st.DataObject
+) -> None:
+    """Beyond its own roll charge, and what a wide or pumped price charges on its delta."""
+    prices, vols, words = situation
+    calm = {u: replace(s, stable=s.price, confidence=0) for u, s in prices.items()}
+    gift = data.draw(options(calm).map(lambda o: replace(o, size=abs(o.size))))
+    before = assess(words, calm, vols).margin
+    after = assess([*words, gift.encode()], calm, vols).margin
+    alone = assess([gift.encode()], calm, vols)
+    roll = alone.book.add_on_initial // 10_000 + 1
+    # A price in a scenario is its own rounding, 2^-40 of the forward, from the least it can be.
+    dust = DUST + abs(gift.size) * 6 * prices[gift.underlying].price // WAD // 2**38
+    dust += abs(gift.size) * gift.strike // WAD // 2**38
+    assert after.equity - after.maintenance >= before.equity - before.maintenance - roll - dust
+    assert after.equity - after.initial >= before.equity - before.initial - roll - dust
+
+
+@PURE
+@given(situation=situations(4), data=st.data())
+def test_invariant_7_put_call_parity(situation: Situation, data: st.DataObject) -> None:
+    """A put is its call, less the forward, plus the strike: in equity, and in every column."""
+    prices, vols, words = situation
+    call = data.draw(options(prices).map(lambda o: replace(o, is_put=False)))
+    put = replace(call, is_put=True)
+    synthetic = [call.encode(), replace(put, size=-put.size).encode()]
+    a = assess([*words, call.encode()], prices, vols)
+    b = assess([*words, put.encode(), *synthetic], prices, vols)
+    assert a.margin == b.margin, "7: exactly, for calls and puts are netted before they are priced"
+
+
+# ---- Named books ------------------------------------------------------------------------------
+
+NOW = GENESIS
+WEEK, MONTH, QUARTER = NOW + 7 * DAY, NOW + 30 * DAY, NOW + 91 * DAY
+FLAT = VolatilitySlice(a=36 * 10**6, forward=10**8, time=NOW, max_age=7200).encode()  # σ = 60 %
+
+
+@pytest.fixture
+def world() -> RiskWorld:
+    world = RiskWorld()
+    for underlying, price in ((ETH, 2000), (BTC, 50_000), (COIN, 3), (DOLLAR, 1)):
+        world.price(underlying, fresh(world.now, price))
+        for date in (WEEK, MONTH, QUARTER):
+            world.publish(underlying, date, FLAT)
+    return world
+
+
+def option(strike: int, size: int, put: bool = False, date: int = MONTH, on: int = ETH) -> int:
+    return Option(on, date, strike * WAD, put, size * WAD).encode()
+
+
+def put(strike: int, size: int, date: int = MONTH) -> int:
+    return option(strike, size, True, date)
+
+
+def perp(size: int, on: int = ETH) -> int:
+    return Perp(on, size * WAD, 0).encode()
+
+
+STRADDLE = [option(2000, 1), put(2000, 1)]
+CALENDAR = [option(2000, -1, date=WEEK), option(2000, 1, date=QUARTER)]
+BUTTERFLY = [option(1800, 1), option(2000, -2), option(2200, 1)]
+BOX = [option(1800, 1), option(2200, -1), put(1800, -1), put(2200, 1)]
+CONVERSION = [perp(1), put(2000, 1), option(2000, -1)]
+RISK_REVERSAL = [option(2200, 1), put(1800, -1)]
+COVERED_CALL = [Collateral(WETH, WAD).encode(), option(2200, -1)]
+HEDGED = [Collateral(WETH, WAD).encode(), option(1000, -1)]
+CROSS = [option(2000, -25), option(50_000, 1, on=BTC)]
+
+
+@pytest.mark.parametrize(
+    ("words", "binding"),
+    [
+        pytest.param(STRADDLE, "+0/4 of the range, volatility down", id="long gamma"),
+        pytest.param(CALENDAR, "-4/4 of the range, volatility down", id="calendar"),
+        pytest.param(BUTTERFLY, "-4/4 of the range, volatility down", id="butterfly"),
+        pytest.param(BOX, "", id="box"),
+        pytest.param(CONVERSION, "", id="conversion"),
+        pytest.param(RISK_REVERSAL, "tail -66 %", id="risk reversal"),
+        pytest.param(COVERED_CALL, "-4/4 of the range, volatility up", id="covered call"),
+        pytest.param(HEDGED, "tail -66 %", id="collateral-hedged"),
+        pytest.param(CROSS, "decorrelated", id="cross-underlying"),
+    ],
+)
+def test_named_books_and_what_binds_them(world: RiskWorld, words: list[int], binding: str) -> None:
+    found = mirror.assess(*world.given(0, words), options=world)
+    assert world.assess(0, words) == found.margin
+    assert bound_by(found.losses_maintenance) == binding
+
+
+def bound_by(losses: mirror.Losses) -> str:
+    """The name of what W is; nothing where nothing loses."""
+    if losses.worst == 0:
+        return ""
+    parts = {name(column): losses.columns[column] for column in range(COLUMNS)}
+    parts |= {"decorrelated": losses.broken, "terms": losses.term}
+    return max(parts, key=lambda part: parts[part])
+
+
+def test_a_box_is_worth_its_strikes_and_needs_only_its_rolls(world: RiskWorld) -> None:
+    margin = world.assess(0, BOX)
+    assert margin.equity == 400 * WAD
+    assert margin.maintenance <= 1, "deltas cancel, nothing is short, no scenario moves it"
+
+
+def test_a_conversion_is_worth_its_strike_less_the_perpetual(world: RiskWorld) -> None:
+    margin = world.assess(0, CONVERSION)
+    perp_only = world.assess(0, [perp(1)])
+    parity = world.assess(0, CONVERSION[1:])
+    assert margin.equity == perp_only.equity + parity.equity
+    add_on = 2000 * WAD // 100
+    roll = 2000 * WAD * 10 * 30 // (100 * 365)
+    assert abs(margin.maintenance - add_on - roll) < WAD // 10**4, "its rate counts 1e-8"
+
+
+# ---- Time -------------------------------------------------------------------------------------
+
+
+def test_a_stale_slice_widens_and_never_refuses(world: RiskWorld) -> None:
+    calm = world.assess(0, STRADDLE)
+    stale = replace(VolatilitySlice.decode(FLAT), time=NOW - 7200 - 4 * 3600).encode()
+    world.publish(ETH, MONTH, stale)
+    late = world.assess(0, STRADDLE)
+    assert calm.fresh
+    assert not late.fresh
+    assert late.equity == calm.equity
+    assert late.maintenance > calm.maintenance
+    world.publish(ETH, MONTH, replace(VolatilitySlice.decode(FLAT), time=0).encode())
+    ancient = world.assess(0, STRADDLE)
+    assert ancient == mirror.assess(*world.given(0, STRADDLE), options=world).margin
+    assert ancient.maintenance > late.maintenance
+
+
+def test_a_settled_option_is_its_payoff_and_no_risk(world: RiskWorld) -> None:
+    world.publish(ETH, MONTH, settled(2150 * WAD))
+    margin = world.assess(0, [option(2000, 3), put(2200, -2), put(2000, 5)])
+    assert margin.equity == 3 * 150 * WAD - 2 * 50 * WAD
+    assert (margin.maintenance, margin.initial, margin.fresh) == (0, 0, True)
+
+
+def test_an_expired_option_is_its_payoff_at_the_mean_that_is_known(world: RiskWorld) -> None:
+    world.evm.time = WEEK + 10
+    for underlying in (ETH, BTC):
+        world.price(underlying, fresh(world.now, 2000))
+    world.settling(ETH, WEEK, 1800, 2100 * WAD)
+    words = [option(2000, 1, date=WEEK), put(2000, -1, date=WEEK)]
+    margin = world.assess(0, words)
+    assert margin == mirror.assess(*world.given(0, words), options=world).margin
+    assert abs(margin.equity - 100 * WAD) < WAD // 10**8
+    assert margin.maintenance <= 1, "the whole settlement price is known"
+    assert margin.fresh, "no slice is needed any more"
+
+
+def test_the_mean_damps_an_option_in_its_last_minutes(world: RiskWorld) -> None:
+    world.evm.time = WEEK - 600
+    world.price(ETH, fresh(world.now, 2000))
+    world.settling(ETH, WEEK, 0, 0)
+    word = option(2000, -1, date=WEEK)
+    open_ = world.assess(0, [word])
+    world.settling(ETH, WEEK, 1200, 2000 * WAD)
+    known = world.assess(0, [word])
+    assert 0 > known.equity > open_.equity, "less is left to move"
+    assert known.maintenance < open_.maintenance // 2
+
+
+# ---- Fair prices ------------------------------------------------------------------------------
+
+
+@SHARED
+@given(situation=situations(1), data=st.data())
+def test_fair_prices_of_contract_and_mirror(
+    shared: RiskWorld, situation: Situation, data: st.DataObject
+) -> None:
+    prices, vols, _ = situation
+    arrange(shared, prices, vols)
+    wanted = data.draw(options(prices))
+    key = wanted.instrument.key
+    price, delta = shared.engine.fairPrice(key)
+    assert (price, delta) == mirror.fair_price(key, shared.snapshot, shared, shared.now)
+    one = replace(wanted, size=WAD).encode()
+    value = assess([one], prices, vols).margin.equity
+    spot = prices[wanted.underlying].price
+    assert abs(value - price) <= spot // 10**8 + 10, "the kernel is as near as it promises"
+
+
+# ---- Refusals ---------------------------------------------------------------------------------
+
+
+def test_an_option_whose_volatility_was_never_published(world: RiskWorld) -> None:
+    word = option(2000, 1, date=NOW + DAY)
+    values = (ETH, NOW + DAY)
+    with reverts("JointScenarioEngine_SliceNeverPublished", *values):
+        world.assess(0, [word])
+    with pytest.raises(Refused, match="JointScenarioEngine_SliceNeverPublished"):
+        mirror.assess(*world.given(0, [word]), options=world)
+    with reverts("JointScenarioEngine_SliceNeverPublished", *values):
+        world.engine.fairPrice(word >> 128 << 128)
+
+
+def test_fair_prices_are_of_options_on_accepted_prices(world: RiskWorld) -> None:
+    instrument = Perp(ETH, 0, 0).encode()
+    with reverts("JointScenarioEngine_UnknownKind", instrument):
+        world.engine.fairPrice(instrument)
+    world.price(ETH, Snapshot())
+    with reverts("JointScenarioEngine_PriceNeverAccepted", ETH):
+        world.engine.fairPrice(option(2000, 1) >> 128 << 128)
+
+
+# ---- The greatest account ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+@pytest.mark.parametrize("strike", [1, 2**71 - 1, 2**60])
+def test_the_greatest_book_does_not_overflow(sign: int, strike: int) -> None:
+    world = RiskWorld()
+    most = (2**68 - 1) * 10**6
+    huge = {"range_maintenance": 8191 * 10**14, "range_initial": 8191 * 10**14}
+    extreme = VolatilitySlice(2**31 - 1, 2**32 - 1, -999_999, 0, 2**24 - 1, 2**32 - 1, NOW, 7200)
+    for underlying in (ETH, BTC, COIN):
+        world.price(underlying, Snapshot(price=most, stable=most, time=NOW, max_age=60, **huge))
+        world.publish(underlying, MONTH, extreme.encode())
+    size = 2**127 - 1 if sign > 0 else -(2**127)
+    words = [
+        Option(underlying, MONTH, (strike - i % 2) * 10**10 or 10**10, i % 3 == 0, size).encode()
+        for i in range(21)
+        for underlying in (ETH, BTC, COIN)
+    ]
+    assert world.assess(0, words) == mirror.assess(*world.given(0, words), options=world).margin
