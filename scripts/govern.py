@@ -10,6 +10,7 @@ from typing import Any
 import click
 from ape.cli import ConnectedProviderCommand, account_option
 
+from ballast.deploy.config import config_path, load_config
 from ballast.deploy.govern import Governor, Operation
 from scripts._shared import ApeSigner, deployments_option, open_client, readable, say
 
@@ -82,6 +83,31 @@ def execute(account: Any, provider: Any, deployments: Path, *, operation: str) -
     text = governor.describe(found)
     receipt = governor.execute(ApeSigner(account, provider), found)
     say(f"executed {text} (block {receipt.block}, {receipt.gas_used:,} gas)")
+
+
+@cli.command(cls=ConnectedProviderCommand)
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Configuration; by default config/<network>.yaml, config/devnet.yaml on local chains.",
+)
+@account_option()
+@deployments_option
+@readable
+def expiries(account: Any, provider: Any, deployments: Path, *, config_file: Path | None) -> None:
+    """Allow the expiries that the configuration wants now and the chain lacks.
+
+    Who has to wait schedules them; run it again after the delay, and it executes them.
+    """
+    governor, signer = _governor(provider, deployments), ApeSigner(account, provider)
+    config = load_config(config_file or config_path(provider.network.name))
+    count = 0
+    for line in governor.allow_expiries(signer, config):
+        count += 1
+        say(line)
+    if not count:
+        say("nothing is missing")
 
 
 @cli.command(cls=ConnectedProviderCommand)

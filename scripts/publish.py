@@ -10,15 +10,16 @@ import click
 from ape.cli import ConnectedProviderCommand, account_option
 
 from ballast.client.book import AddressBook, book_path
+from ballast.client.chain import Call, Chain
 from ballast.client.signers import PASSPHRASE_VARIABLE, KeySigner, Signer
 from ballast.oracle.prices import PriceRow, Quoting, make_report, read_prices, schedule
 from ballast.oracle.reports import Domain, SignedReport
 from ballast.oracle.transport import shorten, write_reports
-from ballast.volatility.expiries import ExpiryRule, wanted
+from ballast.oracle.volatility import Slice
 from ballast.volatility.reports import SignedVolatility, VolatilityDomain, VolatilityReport
 from ballast.volatility.surface import model_slice, read_quotes
 from ballast.volatility.transport import write_volatility
-from scripts._shared import ApeSigner, deployments_option, readable, say
+from scripts._shared import ApeSigner, deployments_option, open_chain, readable, say
 
 
 @click.command(cls=ConnectedProviderCommand)
@@ -95,7 +96,8 @@ def cli(
     rows = read_prices(csv_file, book.underlyings)
     signer = _signer(account, provider, keyfile)
     publisher = Publisher(signer, book, out, Quoting(spread, impact_premium))
-    surfaces = Surfaces(signer, book, out, dict(quotes), model)
+    board = Board(open_chain(provider), book)
+    surfaces = Surfaces(signer, book, board, out, quotes=dict(quotes), model=model)
     for row, wait in [(rows[-1], 0.0)] if once else schedule(rows, interval, speed):
         time.sleep(wait)
         publisher.publish(row)
@@ -126,6 +128,19 @@ class Publisher:
         return SignedReport(report, self._signer.address, signature)
 
 
+class Board:
+    """The expiries that slices are published for."""
+
+    def __init__(self, chain: Chain, book: AddressBook) -> None:
+        self._chain = chain
+        self._address = book.address("OracleAdapter")
+
+    def live(self, underlying: int, now: int) -> list[int]:
+        """Those that the chain allows and that lie ahead."""
+        call = Call("OracleAdapter", self._address, "liveExpiries", (underlying,))
+        return [expiry for expiry in self._chain.view(call) if expiry > now]
+
+
 class Surfaces:
     """Signs slices of quotes files or of the model, and writes them beside the prices."""
 
@@ -133,11 +148,14 @@ class Surfaces:
         self,
         signer: Signer,
         book: AddressBook,
+        board: Board,
         out: Path,
+        *,
         quotes: dict[str, Path],
         model: tuple[str, ...],
     ) -> None:
         self._signer = signer
+        self._board = board
         self._out = out
         self._quotes = {book.underlying(name).id: path for name, path in quotes.items()}
         self._model = [book.underlying(name).id for name in model]
@@ -146,17 +164,22 @@ class Surfaces:
 
     def publish(self) -> None:
         now = int(time.time())
-        found = {one: read_quotes(path, now) for one, path in self._quotes.items()}
-        for one in self._model:
-            found[one] = {expiry: model_slice(expiry, now) for expiry in wanted(ExpiryRule(), now)}
         reports = [
             self._sign(VolatilityReport(underlying, expiry, one))
-            for underlying, surface in found.items()
-            for expiry, one in surface.items()
+            for underlying in sorted({*self._quotes, *self._model})
+            for expiry, one in self._surface(underlying, now).items()
         ]
         if reports:
             path = write_volatility(self._out, self._domain, reports)
             say(f"{path.name}: {len(reports)} slices")
+
+    def _surface(self, underlying: int, now: int) -> dict[int, Slice]:
+        """Slices of the live expiries; of a file's quotes, those of others are of no use."""
+        live = self._board.live(underlying, now)
+        if underlying in self._model:
+            return {expiry: model_slice(expiry, now) for expiry in live}
+        surface = read_quotes(self._quotes[underlying], now)
+        return {expiry: one for expiry, one in surface.items() if expiry in live}
 
     def _sign(self, report: VolatilityReport) -> SignedVolatility:
         signature = shorten(self._signer.sign_typed(report.message(self._domain)))

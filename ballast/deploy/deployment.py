@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from ballast.client.book import AddressBook
-from ballast.client.chain import Chain
+from ballast.client.chain import Call, Chain
 from ballast.client.events import scan
 from ballast.client.signers import Signer
 from ballast.deploy.addresses import make_book
 from ballast.deploy.config import NetworkConfig
+from ballast.deploy.expiries import deployable_expiries
 from ballast.deploy.names import AUTHORITY, LENS
 from ballast.deploy.plan import Send, make_plan
 from ballast.deploy.preflight import require_sane
@@ -39,9 +40,10 @@ class Deployment:
         self._config = config
         self._path = path
         self._executor = Web3Executor(chain, signer)
-        self._plan = make_plan(config, has_lens=LENS in chain.artifacts)
         self._old = None if fresh else self._read_old()
-        self._runner = Runner(self._executor, self._known(), self._report, self._save)
+        known = self._known()
+        self._plan = make_plan(config, LENS in chain.artifacts, self._expiries(known))
+        self._runner = Runner(self._executor, known, self._report, self._save)
 
     def check(self) -> None:
         """Refuses a configuration that names something that does not answer as it should."""
@@ -97,6 +99,16 @@ class Deployment:
         self._say(f"{self._path} is of a chain that is gone: deploying anew")
         self._old = None
         return {}
+
+    def _expiries(self, known: dict[str, str]) -> dict[str, list[int]]:
+        """Those to allow. Addresses without code are of steps that were never sent."""
+        there = {name: address for name, address in known.items() if self._chain.code(address)}
+
+        def view(name: str, function: str, args: Sequence[Any]) -> Any:
+            return self._chain.view(Call(name, there[name], function, tuple(args)))
+
+        deployer = self._executor.deployer
+        return deployable_expiries(self._config, there, deployer, self._chain.time, view)
 
     def _book(self, addresses: Any, complete: bool) -> AddressBook:
         block = self._old.block if self._old else self._executor.first_block

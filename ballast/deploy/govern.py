@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,9 @@ from ballast.client.errors import ContractError, show
 from ballast.client.events import scan
 from ballast.client.signers import Signer
 from ballast.deploy.arguments import function_entry, parse_arguments
-from ballast.deploy.names import AUTHORITY
+from ballast.deploy.config import NetworkConfig
+from ballast.deploy.expiries import ALLOW, absent_expiries, allow_arguments, day
+from ballast.deploy.names import AUTHORITY, ORACLE
 
 _MUST_WAIT = "AccessManagerNotScheduled"
 _MAY_NOT = ("AccessManagedUnauthorized", "AccessManagerUnauthorizedAccount")
@@ -103,6 +105,34 @@ class Governor:
             and operation.target.lower() == call.address.lower()
             and operation.caller.lower() == signer.address.lower()
         )
+
+    def allow_expiries(self, signer: Signer, config: NetworkConfig) -> Iterator[str]:
+        """Allow, schedule or execute every expiry that a configuration wants; a line on each."""
+        address = self._book.address(ORACLE)
+        waits = {(one.target.lower(), one.data): one for one in self.operations()}
+
+        def live(underlying: int) -> list[int]:
+            return list(self._chain.view(Call(ORACLE, address, "liveExpiries", (underlying,))))
+
+        for name, expiries in absent_expiries(config, live, self._chain.time).items():
+            underlying = config.underlying(name)
+            assert underlying.options is not None
+            for expiry in expiries:
+                args = allow_arguments(underlying.id, underlying.options, expiry)
+                call = Call(ORACLE, address, ALLOW, args)
+                waiting = waits.get((address.lower(), self._chain.calldata(call)))
+                yield f"expiry {day(expiry)} of {name}: {self._advance(signer, call, waiting)}"
+
+    def _advance(self, signer: Signer, call: Call, waiting: Operation | None) -> str:
+        """Make, schedule or execute a call, as far as it can be by now; what came of it."""
+        if waiting is None or waiting.state(self._chain.time) == "expired":
+            operation = self.submit(signer, call)
+            return "allowed" if operation is None else f"scheduled as {operation.id[:_ID_DIGITS]}"
+        state = waiting.state(self._chain.time)
+        if state != "ready" or waiting.caller.lower() != signer.address.lower():
+            return f"{waiting.id[:_ID_DIGITS]} of {waiting.caller} {state}"
+        self.execute(signer, waiting)
+        return "allowed"
 
     def operations(self) -> list[Operation]:
         """Everything that waits."""

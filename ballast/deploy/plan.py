@@ -6,7 +6,7 @@ the same plan deploys to a node over web3.py and to an EVM in this process.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ from ballast.deploy.config import (
     TokenConfig,
     UnderlyingConfig,
 )
+from ballast.deploy.expiries import ALLOW, allow_arguments, day
 from ballast.deploy.names import (
     AUTHORITY,
     CHAINLINK_SOURCE,
@@ -184,8 +185,12 @@ class Plan:
 # ---- The plan of a network --------------------------------------------------------------------
 
 
-def make_plan(config: NetworkConfig, has_lens: bool = True) -> Plan:
-    """The steps that make a network what its configuration says."""
+def make_plan(
+    config: NetworkConfig,
+    has_lens: bool = True,
+    expiries: Mapping[str, Sequence[int]] | None = None,
+) -> Plan:
+    """The steps that make a network what its configuration says, and allow some expiries."""
     steps: tuple[Step, ...] = (
         Deploy(AUTHORITY, AUTHORITY, (Deployer(),)),
         *_tokens(config),
@@ -203,6 +208,7 @@ def make_plan(config: NetworkConfig, has_lens: bool = True) -> Plan:
         *_caps(config),
         *_markets(config),
         *_fees(config),
+        *_expiries(config, expiries or {}),
     )
     deployed = {one.name for one in Plan(steps).deployments()}
     return Plan((*steps, *_roles(config, deployed)))
@@ -395,6 +401,23 @@ def _volatility(config: NetworkConfig) -> Iterator[Step]:
             args=(one.id, values),
             done=Check(View(Ref(ORACLE), ORACLE, "volatilityConfig", (one.id,)), values),
         )
+
+
+def _expiries(config: NetworkConfig, expiries: Mapping[str, Sequence[int]]) -> Iterator[Step]:
+    """A step for each expiry: they are allowed for good, so its window never vanishes again."""
+    for one in config.underlyings:
+        if one.options is None:
+            continue
+        for expiry in expiries.get(one.name, ()):
+            window = View(Ref(ORACLE), ORACLE, "settlementWindow", (one.id, expiry))
+            yield Send(
+                title=f"expiry {day(expiry)} of {one.name}",
+                target=Ref(ORACLE),
+                contract=ORACLE,
+                function=ALLOW,
+                args=allow_arguments(one.id, one.options, expiry),
+                done=Check(window, NOT_ZERO),
+            )
 
 
 def _set_aggregator(one: UnderlyingConfig) -> Send:

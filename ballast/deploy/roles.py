@@ -48,7 +48,7 @@ FUNCTIONS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     GUARDIAN: {CLEARINGHOUSE: ("stopNewRisk",)},
     OPERATIONS: {
         ORACLE: ("allowExpiry",),
-        CLEARINGHOUSE: ("setAssetCap", "setMarketCap"),
+        CLEARINGHOUSE: ("setAssetCap", "setMarketCap", "setOptionCap"),
         PYTH_SOURCE: ("withdraw",),
     },
 }

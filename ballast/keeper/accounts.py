@@ -28,6 +28,7 @@ _NAMED_BY = {
     "Transferred(bytes32,bytes32,uint16,uint256)": (1, 2),
     "Traded(uint256,bytes32,bytes32,int256,uint256,uint256,uint256,int256)": (2, 3),
     "Settled(bytes32,int256)": (1,),
+    "OptionSettled(bytes32,uint256,int256,uint256)": (1,),
     "SliceTransferred(bytes32,bytes32,uint256,uint256,uint256)": (1, 2),
     "EngineSelected(bytes32,uint8)": (1,),
 }

@@ -19,8 +19,10 @@ from ballast.client.sender import FeePolicy, Outbox, Sender
 from ballast.client.signers import Signer
 from ballast.codec import AccountId
 from ballast.keeper.accounts import AccountScanner
+from ballast.keeper.board_chain import QUORUM, ChainBoards, ChainHands, open_volatility
 from ballast.keeper.chain import Eyes, Hands, Logs, open_reports, require_lens, start_cursor
 from ballast.keeper.decide import Policy
+from ballast.keeper.desk import Desk
 from ballast.keeper.journal import Journal
 from ballast.keeper.logs import LOGGER
 from ballast.keeper.loop import Everyone, Keeper, KeeperError, Observer
@@ -108,6 +110,7 @@ def make_keeper(
     book = client.book
     reports, pyth = open_reports(client, options.reports), _pyth(client, options)
     kept = [AccountId.parse(one) for one in (book.fee_account, book.insurance_account)]
+    journal = Journal(options.journal or STATE / f"{book.chain_id}.jsonl")
     return Keeper(
         Eyes(client, into, reports, options.native, pyth=pyth, log=warn),
         Hands(client, signer, into),
@@ -115,11 +118,27 @@ def make_keeper(
         options.policy,
         book,
         triage=Everyone() if options.webhook else Watch(ChainSource(client), always=[into, *kept]),
+        desk=_desk(client, signer, journal, options),
         observers=observers,
         dry_run=options.dry_run,
-        journal=Journal(options.journal or STATE / f"{book.chain_id}.jsonl"),
+        journal=journal,
         log=say,
         warn=warn,
+    )
+
+
+def _desk(client: Client, signer: Signer, journal: Journal, options: Options) -> Desk | None:
+    """The desk for options, where volatility is published."""
+    if QUORUM not in client.book.contracts:
+        return None
+    return Desk(
+        ChainBoards(client, open_volatility(client, options.reports)),
+        ChainHands(client, signer),
+        client.book,
+        options.policy.variance_bps,
+        dry_run=options.dry_run,
+        journal=journal,
+        log=say,
     )
 
 

@@ -79,13 +79,15 @@ class Policy:
 
     A feed is refreshed when its price would move by `deviation_bps` or is `heartbeat` seconds old
     (half of its greatest fresh age if None). A liquidation must leave `min_profit` after gas;
-    `liquidation_gas` is what one is taken to cost before it is simulated.
+    `liquidation_gas` is what one is taken to cost before it is simulated. A surface is refreshed
+    when a variance at the money would move by `variance_bps`.
     """
 
     deviation_bps: int = 25
     heartbeat: int | None = None
     min_profit: int = 0
     liquidation_gas: int = 500_000
+    variance_bps: int = 500
 
 
 # ---- What it does -----------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from web3.exceptions import Web3Exception
@@ -15,6 +15,7 @@ from ballast.client.book import AddressBook
 from ballast.client.chain import Receipt
 from ballast.client.errors import ChainError, ContractError, TransactionReverted
 from ballast.codec import AccountId
+from ballast.keeper.boards import Boards
 from ballast.keeper.decide import (
     MIN_EQUITY,
     AccountView,
@@ -99,6 +100,18 @@ class Everyone:
         return accounts
 
 
+class OptionDesk(Protocol):
+    """Does what options need."""
+
+    def refresh(self, done: Step) -> bool:
+        """Brings slices up to date; whether any was."""
+        ...
+
+    def settle(self, accounts: Sequence[AccountId], done: Step) -> None:
+        """Fixes expiries that are over, and turns what accounts held of them into cash."""
+        ...
+
+
 class Observer(Protocol):
     """Hears of every step."""
 
@@ -122,7 +135,7 @@ class Plan:
 class Step:
     """What one step came to: reward in WAD of cash, gas money in wei.
 
-    `lost` counts liquidations that another keeper won.
+    `lost` counts liquidations that another keeper won, `boards` are the slices that it saw.
     """
 
     accounts: int = 0
@@ -132,6 +145,10 @@ class Step:
     reward: int = 0
     gas_money: int = 0
     failed: int = 0
+    slices: int = 0
+    fixed: int = 0
+    settled: int = 0
+    boards: Boards = field(default_factory=Boards)
 
 
 class Keeper:
@@ -146,6 +163,7 @@ class Keeper:
         names: AddressBook,
         *,
         triage: Triage | None = None,
+        desk: OptionDesk | None = None,
         observers: Sequence[Observer] = (),
         dry_run: bool = False,
         journal: Journal | None = None,
@@ -159,6 +177,7 @@ class Keeper:
         self._policy = policy
         self._names = names
         self._triage = triage or Everyone()
+        self._desk = desk
         self._observers = observers
         self._dry_run = dry_run
         self._journal = journal or Journal()
@@ -193,7 +212,7 @@ class Keeper:
             sleep(interval)
 
     def step(self) -> Step:
-        """Refreshes what is due, then liquidates what pays."""
+        """Refreshes what is due, liquidates what pays, then settles what is over."""
         done = Step()
         self._recover(done)
         accounts = self._scanner.scan()
@@ -202,12 +221,15 @@ class Keeper:
         refreshes = decide(world, self._policy).refreshes
         if refreshes:
             self._refresh(refreshes, done)
+        if (self._desk and self._desk.refresh(done)) or refreshes:
             world = self._look(accounts)
         actions = decide(world, self._policy)
         self._forget(actions)
         self._tell(actions.skipped)
         for action in actions.liquidations:
             self._try(action, done)
+        if self._desk:
+            self._desk.settle(accounts, done)
         for observer in self._observers:
             observer.stepped(world, done)
         return done

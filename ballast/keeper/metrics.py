@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from ballast.client.book import AddressBook
+from ballast.keeper.boards import Boards
 from ballast.keeper.decide import World
 from ballast.keeper.loop import Step
 from ballast.units import WAD
@@ -38,6 +39,11 @@ _HELP: Mapping[str, tuple[str, str]] = {
     "gas_money": ("gauge", "The signer's balance of the chain's money."),
     "equity_cash": ("gauge", "Equity of the keeper's own account, cash."),
     "price_age_seconds": ("gauge", "Age of each accepted price."),
+    "slice_age_seconds": ("gauge", "Age of each accepted volatility slice."),
+    "expiries_unfixed": ("gauge", "Expiries that are over and not settled."),
+    "slices_total": ("counter", "Volatility slices refreshed."),
+    "expiries_fixed_total": ("counter", "Expiries settled."),
+    "accounts_settled_total": ("counter", "Accounts whose expired options became cash."),
     "rpc_errors_total": ("counter", "Failed requests to each node."),
     "notices_waiting": ("gauge", "Notices that are not delivered yet."),
 }
@@ -52,6 +58,9 @@ class _Totals:
     reward: int = 0
     refreshes: int = 0
     gas_money: int = 0
+    slices: int = 0
+    fixed: int = 0
+    settled: int = 0
     rpc_errors: dict[str, int] = field(default_factory=dict)
 
 
@@ -89,6 +98,9 @@ class Metrics:
             totals.reward += step.reward
             totals.refreshes += step.refreshed
             totals.gas_money += step.gas_money
+            totals.slices += step.slices
+            totals.fixed += step.fixed
+            totals.settled += step.settled
             self._world, self._step, self._last = world, step, self._clock()
 
     def troubled(self) -> None:
@@ -135,9 +147,12 @@ class Metrics:
         yield "reward_cash_total", "", totals.reward / WAD
         yield "refreshes_total", "", totals.refreshes
         yield "gas_money_spent_total", "", totals.gas_money / WAD
+        yield "slices_total", "", totals.slices
+        yield "expiries_fixed_total", "", totals.fixed
+        yield "accounts_settled_total", "", totals.settled
         yield "notices_waiting", "", self._waiting()
         for node, count in totals.rpc_errors.items():
-            yield "rpc_errors_total", _label("node", node), count
+            yield "rpc_errors_total", _label(node=node), count
         if self._world is not None:
             yield from self._sight(self._world)
 
@@ -153,12 +168,23 @@ class Metrics:
         for feed in world.feeds:
             name = self._names.underlying_name(feed.underlying)
             if feed.state.snapshot.price:
-                yield "price_age_seconds", _label("feed", name), feed.state.snapshot.age(world.now)
+                yield "price_age_seconds", _label(feed=name), feed.state.snapshot.age(world.now)
+        yield from self._boards(self._step.boards)
+
+    def _boards(self, boards: Boards) -> Iterator[tuple[str, str, float]]:
+        for view in boards.views:
+            name = self._names.underlying_name(view.underlying)
+            yield "expiries_unfixed", _label(feed=name), len(view.over(boards.now))
+            for expiry, age in view.ages(boards.now).items():
+                yield "slice_age_seconds", _label(feed=name, expiry=str(expiry)), age
 
 
-def _label(name: str, value: str) -> str:
-    text = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'{{{name}="{text}"}}'
+def _label(**labels: str) -> str:
+    return "{" + ",".join(f'{name}="{_escape(text)}"' for name, text in labels.items()) + "}"
+
+
+def _escape(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
 class MetricsServer:

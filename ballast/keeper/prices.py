@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 from ballast.oracle.reports import Domain, SignedReport, pack_update
 from ballast.oracle.transport import read_reports
@@ -25,15 +26,33 @@ class Quorum:
     threshold: int
 
 
-def choose(
-    reports: Iterable[SignedReport], quorum: Quorum, now: int, max_age: int
-) -> list[SignedReport]:
-    """The newest reports on one underlying that make an update; none if they are too few.
+class Dated(Protocol):
+    """What a report says of itself."""
+
+    @property
+    def time(self) -> int: ...
+
+
+class Signed(Protocol):
+    """A report of whatever kind, and who signed it."""
+
+    @property
+    def report(self) -> Dated: ...
+
+    @property
+    def signer(self) -> str: ...
+
+
+T = TypeVar("T", bound=Signed)
+
+
+def choose(reports: Iterable[T], quorum: Quorum, now: int, max_age: int) -> list[T]:
+    """The newest reports on one thing that make an update; none if they are too few.
 
     Each publisher's newest report within `max_age` of `now` counts. One that is far from the
     others, because its clock is wrong, is left out.
     """
-    newest: dict[str, SignedReport] = {}
+    newest: dict[str, T] = {}
     for signed in reports:
         time, signer = signed.report.time, signed.signer.lower()
         if signer not in quorum.publishers or not now - max_age <= time <= now:

@@ -44,6 +44,11 @@ class VolatilityReport:
     expiry: int
     slice: Slice
 
+    @property
+    def time(self) -> int:
+        """When it was made, unix seconds."""
+        return self.slice.time
+
     def message(self, domain: VolatilityDomain) -> SignableMessage:
         """What a publisher signs."""
         names = ("a", "b", "rho", "mu", "s", "forward", "time")

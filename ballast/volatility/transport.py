@@ -67,6 +67,11 @@ def read_volatility(
     return found
 
 
+def newest_files(folder: Path, now: int) -> list[Path]:
+    """The newest file of every signer up to a time."""
+    return sorted(files[-1] for files in _files(folder, now).values())
+
+
 def _files(folder: Path, now: int | None) -> dict[str, list[Path]]:
     """The files of each signer up to a time, oldest first."""
     found: dict[str, list[tuple[int, Path]]] = {}
