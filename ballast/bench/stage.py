@@ -16,12 +16,13 @@ from ballast.client.oracle import PriceUpdate
 from ballast.client.orders import Order, SignedOrder, make_nonce, sign_order
 from ballast.client.signers import KeySigner
 from ballast.codec import AccountId, Instrument
-from ballast.demo.anvil import Anvil, dev_account
+from ballast.deploy.addresses import make_book
 from ballast.deploy.config import load_config
-from ballast.deploy.deployment import make_book
-from ballast.deploy.plan import LENS, make_plan
+from ballast.deploy.names import LENS
+from ballast.deploy.plan import make_plan
 from ballast.deploy.run import Runner
 from ballast.deploy.web3_executor import Web3Executor
+from ballast.devnet.anvil import Anvil, dev_account
 from ballast.oracle.reports import Domain, Report, pack_update, sign
 from ballast.oracle.volatility import Slice
 from ballast.units import BPS, WAD
@@ -166,29 +167,26 @@ class Stage:
         """One taker's order against one maker's, at mark."""
         instrument = self.client.book.instrument(market)
         mark = self.client.oracle.snapshot(instrument.id).mark
-        nonce = make_nonce(1, sequence)
-        return self._fill(taker, maker, instrument, size, price=mark, nonce=nonce)
+        return self._fill((taker, maker), instrument, size, mark, make_nonce(1, sequence))
 
     def trade_option(
         self, taker: KeySigner, maker: KeySigner, series: Instrument, size: int, lane: int
     ) -> Receipt:
         """The same at the fair price, in the first orders of a lane."""
         price = self.fair_price(series)
-        return self._fill(taker, maker, series, size, price=price, nonce=make_nonce(lane, 1))
+        return self._fill((taker, maker), series, size, price, make_nonce(lane, 1))
 
     def _fill(
         self,
-        taker: KeySigner,
-        maker: KeySigner,
+        sides: tuple[KeySigner, KeySigner],
         instrument: Instrument,
         size: int,
-        *,
         price: int,
         nonce: int,
     ) -> Receipt:
         orders = [
             self._order(one, instrument, signed, price, nonce)
-            for one, signed in ((taker, size), (maker, -size))
+            for one, signed in zip(sides, (size, -size), strict=True)
         ]
         return self.client.exchange.settle(self.deployer, orders[0], orders[1:], [abs(size)])
 
