@@ -1,4 +1,4 @@
-"""The RiskLens: Greeks, worst scenario, value at risk; and equity under both engines."""
+"""The RiskLens: Greeks, worst scenario, value at risk; equity under both engines."""
 
 from __future__ import annotations
 
