@@ -21,8 +21,6 @@ pragma solidity ^0.8.28;
 library OptionKernel {
     uint256 internal constant NODE = 0x60;
     uint256 internal constant LOG_SHIFT = 69;
-    uint256 internal constant RATIO_SHIFT = 64;
-    uint256 internal constant PRICE_SHIFT = 40;
 
     /// @dev Greatest κ: a call struck at 2^32 forwards is worth nothing, as one struck higher.
     uint256 internal constant GREATEST_RATIO = 1 << 96;

@@ -35,8 +35,6 @@ using OptionBook for Expiry global;
 using OptionBook for Strike global;
 
 library OptionBook {
-    Expiry internal constant END = Expiry.wrap(0);
-
     function makeExpiry(Expiry next_, uint256 date_) internal pure returns (Expiry self) {
         assembly ("memory-safe") {
             self := mload(0x40)
