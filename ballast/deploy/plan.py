@@ -93,8 +93,16 @@ class NotZero:
         return "not zero"
 
 
+class HasPrice:
+    """Matches snapshots with a price. While the sequencer is down, those without are not zero."""
+
+    def __repr__(self) -> str:
+        return "a price"
+
+
 ANY = Any_()
 NOT_ZERO = NotZero()
+HAS_PRICE = HasPrice()
 
 
 @dataclass(frozen=True, slots=True)
@@ -478,7 +486,7 @@ def _refreshes(config: NetworkConfig) -> Iterator[Step]:
             contract=ORACLE,
             function="refresh",
             args=([(one.id, [])],),
-            done=Check(View(Ref(ORACLE), ORACLE, "snapshot", (one.id,)), NOT_ZERO),
+            done=Check(View(Ref(ORACLE), ORACLE, "snapshot", (one.id,)), HAS_PRICE),
             hint=(
                 f"the feed {one.name} has no accepted price yet: it needs {one.feed.min_sources} "
                 f"of {' and '.join(one.sources)}. Start publishers and a keeper until it has one, "

@@ -8,13 +8,14 @@ from typing import Any, Protocol
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
-from ballast.codec import AccountId
+from ballast.codec import AccountId, Snapshot
 from ballast.deploy.plan import (
     Any_,
     Check,
     Deploy,
     Deployer,
     Group,
+    HasPrice,
     NotZero,
     OwnedAccount,
     Plan,
@@ -94,6 +95,8 @@ def matches(expected: Any, value: Any) -> bool:
         return True
     if isinstance(expected, NotZero):
         return bool(value)
+    if isinstance(expected, HasPrice):
+        return Snapshot.decode(value).price > 0
     if isinstance(expected, list | tuple):
         return (
             isinstance(value, list | tuple)

@@ -20,6 +20,7 @@ from tests.support.oracle import ETH, echo
 from tests.support.revm import DEPLOYER, Evm
 
 DAY = 86400
+NO_FEED = "0x" + 40 * "0"
 TICK = 100 * 10**8
 KEYS = sorted(
     (bytes([number]) * 32 for number in range(1, 4)),
@@ -36,7 +37,7 @@ class VolatilityWorld:
         self.evm = Evm()
         self.authority = self.evm.deploy("Authority", DEPLOYER)
         self.sink = self.evm.deploy("MockFundingSink")
-        self.adapter = self.evm.deploy("OracleAdapter", self.authority, self.sink)
+        self.adapter = self.evm.deploy("OracleAdapter", self.authority, self.sink, NO_FEED, 0)
         self.prices = self.evm.deploy("MockPriceSource")
         self.quorum = self.evm.deploy("VolatilityQuorum", self.authority, ADDRESSES, threshold)
         self.domain = VolatilityDomain(31337, self.quorum.address)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from ballast.deploy.config import NetworkConfig, SequencerConfig, WeightsConfig
+from ballast.deploy.expiries import deployable_expiries
 from ballast.deploy.plan import ANY, NOT_ZERO, SEQUENCER, make_plan
 from ballast.deploy.run import DeployError, Runner, create_address, matches
 from tests.support.revm import DEPLOYER, Evm
@@ -72,6 +73,31 @@ def test_a_second_run_changes_nothing(evm, config):
     assert evm.nonce(DEPLOYER) == nonce
 
 
+def test_expiries_of_the_rule_are_allowed_once(evm, config):
+    def absent(addresses: Mapping[str, str], deployer: str = DEPLOYER) -> dict[str, list[int]]:
+        def view(name: str, function: str, args: Sequence[Any]) -> Any:
+            return RevmExecutor(evm).view(name, addresses[name], function, args)
+
+        return deployable_expiries(config, addresses, deployer, evm.time, view)
+
+    expiries = absent({})
+    plan = make_plan(config, expiries=expiries)
+    first = Runner(RevmExecutor(evm))
+    first.run(plan)
+    oracle = evm.at("OracleAdapter", first.addresses["OracleAdapter"])
+    for name in ("ETH", "BTC"):
+        identity = config.underlying(name).id
+        assert list(oracle.liveExpiries(identity)) == expiries[name] != []
+    assert absent(first.addresses) == {"ETH": [], "BTC": []}
+    again = Runner(RevmExecutor(evm), first.addresses)
+    again.run(plan)
+    assert again.changes == 0
+    evm.advance(2 * 86400)
+    assert all(one > evm.time for one in absent(first.addresses)["ETH"])
+    assert absent(first.addresses)["ETH"] != []
+    assert absent(first.addresses, evm.actor("stranger").address) == {}
+
+
 def test_an_interrupted_run_is_finished(evm, config):
     plan = make_plan(config)
     saved: dict[str, str] = {}
@@ -118,7 +144,7 @@ def test_an_engine_is_added_to_a_running_system(evm, config):
         "weights of WETH",
         "weights of WBTC",
         "engine 1",
-        "parameters calls setPerp, setAsset, setRampTime of RuleEngine",
+        "parameters calls setPerp, setAsset, setOption, setRampTime of RuleEngine",
     ]
     assert second.differences(plan) == []
     house = evm.at("Clearinghouse", second.addresses["Clearinghouse"])

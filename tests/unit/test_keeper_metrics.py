@@ -12,11 +12,13 @@ import requests
 
 from ballast.client.book import AddressBook, UnderlyingEntry
 from ballast.codec import AccountId, Snapshot
+from ballast.keeper.boards import Boards, BoardView
 from ballast.keeper.decide import AccountView, FeedView, World
 from ballast.keeper.logs import LOGGER, open_log
 from ballast.keeper.loop import Step
 from ballast.keeper.metrics import Metrics, MetricsServer
 from ballast.oracle.mirror import FeedConfig, FeedState
+from ballast.oracle.volatility import Board, Slice, VolatilityConfig
 from ballast.units import WAD
 
 NOW = 1_773_000_000
@@ -40,7 +42,19 @@ WORLD = World(
     accounts=(SHORT, replace(SHORT, equity=30 * WAD)),
     gas_money=WAD // 2,
 )
-STEP = Step(accounts=9, refreshed=2, liquidated=1, lost=3, reward=5 * WAD // 2, gas_money=WAD // 4)
+BOARD = Board(VolatilityConfig(), (NOW - 5, NOW + 500), {NOW + 500: Slice(time=NOW - 70)})
+STEP = Step(
+    accounts=9,
+    refreshed=2,
+    liquidated=1,
+    lost=3,
+    reward=5 * WAD // 2,
+    gas_money=WAD // 4,
+    slices=7,
+    fixed=1,
+    settled=2,
+    boards=Boards(NOW, (BoardView(1, BOARD),)),
+)
 
 
 class Clock:
@@ -91,6 +105,11 @@ def test_everything_that_is_known_is_told(metrics: Metrics):
         "gas_money": 0.5,
         "equity_cash": 10_000,
         'price_age_seconds{feed="ETH"}': 40,
+        f'slice_age_seconds{{feed="ETH",expiry="{NOW + 500}"}}': 70,
+        'expiries_unfixed{feed="ETH"}': 1,
+        "slices_total": 14,
+        "expiries_fixed_total": 2,
+        "accounts_settled_total": 4,
         'rpc_errors_total{node="node"}': 1,
         "notices_waiting": 4,
     }
