@@ -7,7 +7,7 @@ line only when somebody advances it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
 from ballast.model.refusal import require
@@ -112,12 +112,13 @@ class GovernedParameters:
 
     def copied(self) -> GovernedParameters:
         """The same, of which nothing is shared."""
-        copies = {
-            f.name: dict(held)
-            for f in fields(self)
-            if isinstance(held := getattr(self, f.name), dict)
-        }
-        return replace(self, **copies)
+        return replace(
+            self,
+            underlyings=dict(self.underlyings),
+            assets=dict(self.assets),
+            underlying_ramps=dict(self.underlying_ramps),
+            asset_ramps=dict(self.asset_ramps),
+        )
 
     def _limits(self, underlying: int, risk: UnderlyingRisk, premium_clamp: int) -> Limits:
         """Bounds of every field, in the order in which the contract looks."""

@@ -28,9 +28,10 @@ class Delegates(Money, Orders):
 
     def set_delegate(self, dice: Dice) -> None:
         """By the owner, for a while or for a time that is over: that revokes. Now and then by the
-        delegate itself, or for a permission that does not exist."""
+        delegate itself, or for a permission that does not exist. Never to the stranger."""
         account = dice.pick(self.world.accounts)
-        delegate = dice.pick([*self.world.owners.values()])
+        owners = self.world.owners
+        delegate = owners[dice.pick([role for role in owners if role != "stranger"])]
         permissions = 32 if dice.chance(4) else int(Permission.ALL)
         if dice.chance(50):
             permissions = dice.integer(0, int(Permission.ALL))

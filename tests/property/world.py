@@ -19,8 +19,8 @@ from ballast.model.refusal import Refused
 from ballast.model.state import Asset, Flag
 from ballast.model.system import System, Updates
 from ballast.oracle.mirror import FeedState, ScanRange, Suspicion
-from ballast.risk.joint_scenario import JointScenarioEngine
 from ballast.risk.governed import GovernedParameters
+from ballast.risk.joint_scenario import JointScenarioEngine
 from ballast.risk.parameters import AssetRisk, UnderlyingRisk
 from ballast.units import WAD
 from tests.property.prices import PriceFeeds, Reported
