@@ -172,7 +172,8 @@ class Clearinghouse:
         self, signer: Signer, account: AccountId, delegate: str, permissions: int, expiry: int
     ) -> Receipt:
         """Let a delegate act for an account until a time; zero permissions revoke."""
-        call = self._call("setDelegate", bytes(account), delegate, permissions, expiry)
+        granted = int(permissions)  # web3 would take a flag for a collection of flags
+        call = self._call("setDelegate", bytes(account), delegate, granted, expiry)
         return self._chain.send(signer, call)
 
     def delegate_of(self, account: AccountId, delegate: str) -> tuple[Permission, int]:
