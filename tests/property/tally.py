@@ -37,6 +37,7 @@ ROADS = {  # that are taken seldom
     "batch": 14,
     "stop": 1,
     "resume": 8,
+    "clear_flag_narrowly": 4,
     "set_risk": 1,
     "advance_risk": 2,
 }
