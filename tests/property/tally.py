@@ -47,9 +47,9 @@ GROUPS = {
     "money": ("deposit", "deposit_for_another", "withdraw", "transfer"),
     "trades": ("open_perp", "trade_spot", "reduce", "fill_resting", "cancel"),
     "market": ("crash", "drift", "suspect", "wait"),
-    "others": ("settle", "collect_reserve", "intrude", "clear_flag"),
+    "others": ("settle", "collect_reserve", "intrude", "clear_flag", "clear_flag_narrowly"),
     "keepers": ("liquidate", "liquidate_at_last_prices", "flag"),
-    "roads": tuple(ROADS),
+    "roads": tuple(rule for rule in ROADS if rule != "clear_flag_narrowly"),
 }
 
 
