@@ -50,6 +50,9 @@ PERMIT_SECONDS = 600
 index_option = click.option(
     "--index", type=click.IntRange(0), default=0, help="Index of your account (0 is the default)."
 )
+whose_option = click.option(
+    "--for", "whose", help="Account to act for as its delegate, OWNER or OWNER/INDEX."
+)
 
 
 @click.group()
@@ -110,8 +113,9 @@ def deposit(
 @cli.command(cls=ConnectedProviderCommand)
 @click.argument("asset")
 @click.argument("amount")
-@click.option("--to", help="Address that gets the tokens; by default your own.")
+@click.option("--to", help="Address that gets the tokens; the owner's by default.")
 @index_option
+@whose_option
 @connected
 def withdraw(
     account: Any,
@@ -122,12 +126,16 @@ def withdraw(
     amount: str,
     to: str | None,
     index: int,
+    whose: str | None,
 ) -> None:
-    """Withdraw AMOUNT of ASSET; what is left must cover the account's margin."""
+    """Withdraw AMOUNT of ASSET; what is left must cover the account's margin.
+
+    A delegate can withdraw to the account's owner only.
+    """
     client, signer = open_client(provider, deployments), ApeSigner(account, provider)
     entry = client.book.asset(asset)
-    source = AccountId.make(signer.address, index)
-    receiver = to or signer.address
+    source = _account(signer, index, whose)
+    receiver = to or source.owner
     units = units_of(amount, entry, asset)
     receipt = client.clearinghouse.withdraw(signer, source, entry, units, receiver)
     _done(receipt, f"withdrew {amount} {asset} to {receiver}")
@@ -138,14 +146,26 @@ def withdraw(
 @click.argument("amount")
 @click.argument("to")
 @index_option
+@whose_option
 @connected
 def transfer(
-    account: Any, provider: Any, deployments: Path, *, asset: str, amount: str, to: str, index: int
+    account: Any,
+    provider: Any,
+    deployments: Path,
+    *,
+    asset: str,
+    amount: str,
+    to: str,
+    index: int,
+    whose: str | None,
 ) -> None:
-    """Move AMOUNT of ASSET from your account to the account TO."""
+    """Move AMOUNT of ASSET from your account to the account TO.
+
+    A delegate can move it to accounts of the same owner only.
+    """
     client, signer = open_client(provider, deployments), ApeSigner(account, provider)
     entry = client.book.asset(asset)
-    source, target = AccountId.make(signer.address, index), AccountId.parse(to)
+    source, target = _account(signer, index, whose), AccountId.parse(to)
     units = units_of(amount, entry, asset)
     receipt = client.clearinghouse.transfer(signer, source, target, entry, units)
     _done(receipt, f"moved {amount} {asset} from {source} to {target}")
@@ -241,6 +261,7 @@ def revoke(account: Any, provider: Any, deployments: Path, *, who: str, index: i
     "--recallable", is_flag=True, help="Let `recall` cancel it: the sequence is the time."
 )
 @index_option
+@whose_option
 @connected
 def sign(
     account: Any,
@@ -261,6 +282,7 @@ def sign(
     post_only: bool,
     recallable: bool,
     index: int,
+    whose: str | None,
 ) -> None:
     """Sign an order to buy or sell SIZE of INSTRUMENT at PRICE or better, and write it to a file.
 
@@ -271,22 +293,22 @@ def sign(
     if recallable and (lane, sequence) != (None, None):
         raise click.UsageError("--recallable chooses lane and sequence: leave those out")
     client, signer = open_client(provider, deployments), ApeSigner(account, provider)
-    owner = AccountId.make(signer.address, index)
+    source = _account(signer, index, whose)
     order = Order(
-        account=owner,
+        account=source,
         instrument=client.book.instrument(instrument),
         size=to_wad(size) if side == "buy" else -to_wad(size),
         limit_price=to_wad(price),
-        nonce=_recallable() if recallable else _nonce(client, owner, lane, sequence),
+        nonce=_recallable() if recallable else _nonce(client, source, lane, sequence),
         expiry=client.chain.time + parse_duration(expires),
         max_fee=to_wad(max_fee_bps) // BPS,
         min_health=to_wad(min_health),
         reduce_only=reduce_only,
         post_only=post_only,
     )
-    signed = sign_order(order, client.exchange.domain, signer)
+    signed = sign_order(order, client.exchange.domain, signer, client.clearinghouse.may_trade)
     save_order(out, signed, client.exchange.domain, client.book)
-    say(f"{side} {size} {instrument} at {price} by {owner}: {out}")
+    say(f"{side} {size} {instrument} at {price} by {source}: {out}")
 
 
 @cli.command(cls=ConnectedProviderCommand)
@@ -294,6 +316,7 @@ def sign(
 @click.option("--size", help="Size to fill; by default as much as both sides allow.")
 @click.option("--dry-run", is_flag=True, help="Only say whether it would pass, and its gas.")
 @index_option
+@whose_option
 @connected
 def fill(
     account: Any,
@@ -304,16 +327,18 @@ def fill(
     size: str | None,
     dry_run: bool,
     index: int,
+    whose: str | None,
 ) -> None:
     """Fill orders against each other: ORDERS is the taker's file and then the makers'.
 
     With one file you are the taker yourself, at that order's price.
     """
     client, signer = open_client(provider, deployments), ApeSigner(account, provider)
-    loaded = [load_order(path, client.exchange.domain, client.book) for path in orders]
+    loaded = [_load(client, path) for path in orders]
     wanted = to_wad(size) if size else None
     if len(loaded) == 1:
-        loaded.insert(0, _opposite(client, signer, loaded[0], wanted, index))
+        mine = _account(signer, index, whose)
+        loaded.insert(0, _opposite(client, signer, loaded[0], wanted, mine))
     taker, makers = loaded[0], loaded[1:]
     sizes = allocate(
         [_left(client, maker.order) for maker in makers], _left(client, taker.order), wanted
@@ -334,6 +359,7 @@ def fill(
 @click.option("--lane", type=int, help="Lane to cancel, instead of an order file.")
 @click.option("--sequence", type=int, help="Last sequence to cancel; by default the lane's own.")
 @index_option
+@whose_option
 @connected
 def cancel(
     account: Any,
@@ -344,18 +370,19 @@ def cancel(
     lane: int | None,
     sequence: int | None,
     index: int,
+    whose: str | None,
 ) -> None:
     """Cancel the orders of files, or what a lane holds."""
     client, signer = open_client(provider, deployments), ApeSigner(account, provider)
     if bool(orders) == (lane is not None):
         raise click.UsageError("name order files or --lane, and not both")
     if lane is not None:
-        owner = AccountId.make(signer.address, index)
+        owner = _account(signer, index, whose)
         current = client.exchange.lane(owner, lane).sequence if sequence is None else sequence
         receipt = client.exchange.cancel(signer, owner, make_nonce(lane, current))
         _done(receipt, f"cancelled lane {lane} up to sequence {current}")
         return
-    loaded = [load_order(path, client.exchange.domain, client.book).order for path in orders]
+    loaded = [_load(client, path).order for path in orders]
     owner = loaded[0].account
     if any(order.account != owner for order in loaded):
         raise click.UsageError("the orders are of different accounts: cancel each account's alone")
@@ -365,11 +392,14 @@ def cancel(
 
 @cli.command(cls=ConnectedProviderCommand)
 @index_option
+@whose_option
 @connected
-def recall(account: Any, provider: Any, deployments: Path, *, index: int) -> None:
-    """Cancel every recallable order that you signed until now, all with one transaction."""
+def recall(
+    account: Any, provider: Any, deployments: Path, *, index: int, whose: str | None
+) -> None:
+    """Cancel every recallable order that was signed until now, all with one transaction."""
     client, signer = open_client(provider, deployments), ApeSigner(account, provider)
-    owner = AccountId.make(signer.address, index)
+    owner = _account(signer, index, whose)
     receipt = client.exchange.recall(signer, owner, _milliseconds() + 1)
     _done(receipt, f"recalled the orders of {owner}")
 
@@ -387,6 +417,20 @@ def units_of(amount: str, entry: AssetEntry, name: str) -> int:
     if units <= 0:
         raise click.UsageError(f"{amount!r} is not over zero")
     return units
+
+
+def _account(signer: ApeSigner, index: int, whose: str | None) -> AccountId:
+    """The account to act for: that of somebody else, or the signer's own."""
+    if whose is None:
+        return AccountId.make(signer.address, index)
+    if index:
+        raise click.UsageError("--for names an account with its index: leave --index out")
+    return AccountId.parse(whose)
+
+
+def _load(client: Client, path: Path) -> SignedOrder:
+    """An order of a file, signed by somebody who may sign it at this moment."""
+    return load_order(path, client.exchange.domain, client.book, client.clearinghouse.may_trade)
 
 
 def _nonce(client: Client, owner: AccountId, lane: int | None, sequence: int | None) -> int:
@@ -416,13 +460,13 @@ def _left(client: Client, order: Order) -> int:
 
 
 def _opposite(
-    client: Client, signer: ApeSigner, maker: SignedOrder, wanted: int | None, index: int
+    client: Client, signer: ApeSigner, maker: SignedOrder, wanted: int | None, account: AccountId
 ) -> SignedOrder:
-    """An order of the signer's that takes all of a maker's order, or a part of it."""
+    """An order of an account that takes all of a maker's order, or a part of it."""
     size = wanted or _left(client, maker.order)
     order = replace(
         maker.order,
-        account=AccountId.make(signer.address, index),
+        account=account,
         size=-size if maker.order.size > 0 else size,
         nonce=make_nonce(random_lane(), 0),
         max_fee=client.exchange.fees(maker.order.instrument)[1],
@@ -430,7 +474,7 @@ def _opposite(
         reduce_only=False,
         post_only=False,
     )
-    return sign_order(order, client.exchange.domain, signer)
+    return sign_order(order, client.exchange.domain, signer, client.clearinghouse.may_trade)
 
 
 def _stale(client: Client, instrument: Instrument) -> list[PriceUpdate]:

@@ -54,6 +54,11 @@ T = TypeVar("T")
     help="Least cash that a liquidation must leave after gas.",
 )
 @click.option(
+    "--flag",
+    is_flag=True,
+    help="Prove accounts unhealthy that it does not take, at most every 5 minutes each.",
+)
+@click.option(
     "--gas-feed",
     default="ETH",
     show_default=True,

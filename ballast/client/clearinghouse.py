@@ -197,6 +197,11 @@ class Clearinghouse:
         permissions, expiry = self._chain.view(self._call("delegateOf", bytes(account), delegate))
         return Permission(permissions), expiry
 
+    def may_trade(self, account: AccountId, who: str) -> bool:
+        """Whether somebody owns an account or may sign its orders at this moment."""
+        call = self._call("isPermitted", bytes(account), who, int(Permission.TRADE))
+        return bool(self._chain.view(call))
+
     # ---- Views ----
 
     def margin(self, account: AccountId, mode: int = ASSESS_ALL) -> Margin:

@@ -72,12 +72,39 @@ class Client:
         updates: Sequence[PriceUpdate] = (),
     ) -> Call:
         rest = (fraction, min_value, witness, [update.as_tuple() for update in updates])
-        return Call(
-            "Liquidator",
-            self.book.address("Liquidator"),
-            "liquidate",
-            (bytes(account), bytes(into), *rest),
-        )
+        return self._liquidator("liquidate", bytes(account), bytes(into), *rest)
+
+    def flag_call(
+        self, account: AccountId, *, witness: int = 0, updates: Sequence[PriceUpdate] = ()
+    ) -> Call:
+        """Prove that an account is under its maintenance margin."""
+        words = [update.as_tuple() for update in updates]
+        return self._liquidator("flag", bytes(account), witness, words)
+
+    def flag(
+        self,
+        signer: Signer,
+        account: AccountId,
+        *,
+        witness: int = 0,
+        updates: Sequence[PriceUpdate] = (),
+    ) -> Receipt:
+        return self.chain.send(signer, self.flag_call(account, witness=witness, updates=updates))
+
+    def clear_flag(
+        self, signer: Signer, account: AccountId, *, updates: Sequence[PriceUpdate] = ()
+    ) -> Receipt:
+        """End the flag of an account that recovered."""
+        words = [update.as_tuple() for update in updates]
+        return self.chain.send(signer, self._liquidator("clearFlag", bytes(account), words))
+
+    def flag_of(self, account: AccountId) -> tuple[int, int]:
+        """Time of the last proof and the seconds proven by then; zeros if there is no flag."""
+        last_proof, proven = self.chain.view(self._liquidator("flagOf", bytes(account)))
+        return last_proof, proven
+
+    def _liquidator(self, function: str, *args: object) -> Call:
+        return Call("Liquidator", self.book.address("Liquidator"), function, args)
 
     @property
     def has_lens(self) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -125,7 +125,7 @@ class Order:
         return (bytes(self.account), self.instrument.key, *values[2:])
 
     def message(self, domain: Domain) -> SignableMessage:
-        """What the account's owner signs."""
+        """What is signed."""
         names = (part["name"] for part in _TYPES["Order"])
         values = dict(zip(names, self.as_tuple(), strict=True))
         return encode_typed_data(domain.as_dict(), _TYPES, values)
@@ -137,7 +137,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class SignedOrder:
-    """An order with its owner's signature."""
+    """An order with a signature, of its owner or of a delegate."""
 
     order: Order
     signature: bytes
@@ -154,11 +154,27 @@ class SignedOrder:
             raise OrderError("signature: it is nobody's") from None
 
 
-def sign_order(order: Order, domain: Domain, signer: Signer) -> SignedOrder:
-    """Sign an order; only the owner of its account can."""
-    if signer.address.lower() != order.account.owner.lower():
-        raise OrderError(f"{signer.address} does not own the account {order.account}")
+# Whether somebody else than its owner may trade for an account at this moment.
+MayTrade = Callable[[AccountId, str], bool]
+
+
+def nobody_else(_account: AccountId, _who: str) -> bool:
+    """No delegates: for those who do not ask the chain."""
+    return False
+
+
+def sign_order(
+    order: Order, domain: Domain, signer: Signer, may_trade: MayTrade = nobody_else
+) -> SignedOrder:
+    """Sign an order; the owner of its account can, and a delegate who may trade for it."""
+    account, who = order.account, signer.address
+    if not _is_signer(account, who, may_trade):
+        raise OrderError(f"{who} does not own the account {account} and may not trade for it")
     return SignedOrder(order, signer.sign_typed(order.message(domain)))
+
+
+def _is_signer(account: AccountId, who: str, may_trade: MayTrade) -> bool:
+    return who.lower() == account.owner.lower() or may_trade(account, who)
 
 
 # ---- Filling ----------------------------------------------------------------------------------
@@ -233,7 +249,9 @@ _FILE_FIELDS = (
 )
 
 
-def order_from_json(data: Any, domain: Domain, book: AddressBook) -> SignedOrder:
+def order_from_json(
+    data: Any, domain: Domain, book: AddressBook, may_trade: MayTrade = nobody_else
+) -> SignedOrder:
     """Read an order file; refuses unknown fields, another Exchange and a wrong signature."""
     if not isinstance(data, Mapping):
         raise OrderError("an order must be a JSON object")
@@ -245,11 +263,11 @@ def order_from_json(data: Any, domain: Domain, book: AddressBook) -> SignedOrder
             raise OrderError(f"{key} is missing")
     _check_domain(data, domain)
     signed = SignedOrder(_order(data, book), _signature(data["signature"]))
-    signer = signed.signer(domain)
-    if signer.lower() != signed.order.account.owner.lower():
+    account, signer = signed.order.account, signed.signer(domain)
+    if not _is_signer(account, signer, may_trade):
         raise OrderError(
-            f"signature: made by {signer}, but the account is {signed.order.account}'s, "
-            "or the order was changed after it was signed"
+            f"signature: made by {signer}, who neither owns the account {account} nor may trade "
+            "for it, or the order was changed after it was signed"
         )
     return signed
 
@@ -258,9 +276,11 @@ def save_order(path: Path, signed: SignedOrder, domain: Domain, book: AddressBoo
     path.write_text(json.dumps(order_to_json(signed, domain, book), indent=2) + "\n")
 
 
-def load_order(path: Path, domain: Domain, book: AddressBook) -> SignedOrder:
+def load_order(
+    path: Path, domain: Domain, book: AddressBook, may_trade: MayTrade = nobody_else
+) -> SignedOrder:
     try:
-        return order_from_json(json.loads(path.read_text()), domain, book)
+        return order_from_json(json.loads(path.read_text()), domain, book, may_trade)
     except OSError as error:
         raise OrderError(f"{path} cannot be read: {error.strerror}") from None
     except json.JSONDecodeError as error:

@@ -24,11 +24,13 @@ from ballast.keeper.chain import Eyes, Hands, Logs, open_reports, require_lens, 
 from ballast.keeper.decide import Policy
 from ballast.keeper.desk import Desk
 from ballast.keeper.journal import Journal
+from ballast.keeper.lock import sole_process
 from ballast.keeper.logs import LOGGER
 from ballast.keeper.loop import Everyone, Keeper, KeeperError, Observer
 from ballast.keeper.metrics import Metrics, MetricsServer
 from ballast.keeper.notices import Courier, Notices, Receiver
 from ballast.keeper.pyth import PythUpdates, from_folder, from_hermes, read_price_ids
+from ballast.keeper.ramps import Ramps
 from ballast.keeper.watch import ChainSource, Watch
 from ballast.units import to_wad
 
@@ -53,6 +55,7 @@ class Options:
     deviation_bps: int
     heartbeat: int | None
     min_profit: str
+    flag: bool
     gas_feed: str
     gas_money: str | None
     index: int
@@ -68,7 +71,7 @@ class Options:
 
     @property
     def policy(self) -> Policy:
-        return Policy(self.deviation_bps, self.heartbeat, to_wad(self.min_profit))
+        return Policy(self.deviation_bps, self.heartbeat, to_wad(self.min_profit), flag=self.flag)
 
     @property
     def native(self) -> str | int:
@@ -86,6 +89,8 @@ def open_keeper(
     """A keeper with everything around it that runs beside it."""
     state = options.state or STATE / f"{book.chain_id}.json"
     with ExitStack() as stack:
+        if not options.dry_run:
+            stack.enter_context(sole_process(_own(state, signer, "lock")))
         notices, observers = _notices(options, state, book.chain_id, stack)
         waiting = notices.waiting if notices else lambda: 0
         metrics = Metrics(book, options.stall_seconds, waiting=waiting)
@@ -119,6 +124,7 @@ def make_keeper(
         book,
         triage=Everyone() if options.webhook else Watch(ChainSource(client), always=[into, *kept]),
         desk=_desk(client, signer, journal, options),
+        ramps=Ramps(client),
         observers=observers,
         dry_run=options.dry_run,
         journal=journal,
@@ -150,8 +156,13 @@ def _chain(chain_id: int, signer: Signer, state: Path, metrics: Metrics, options
         warn(f"node {node}: {why}")
 
     web3 = Web3(Nodes(options.rpcs, chain_id, trouble=trouble))
-    outbox = Outbox(state.with_name(f"{state.stem}.{signer.address.lower()}.outbox.json"))
+    outbox = Outbox(_own(state, signer, "outbox.json"))
     return Chain(web3, sender=Sender(web3, options.fees, outbox, warn))
+
+
+def _own(state: Path, signer: Signer, kind: str) -> Path:
+    """A file beside the state that belongs to one key."""
+    return state.with_name(f"{state.stem}.{signer.address.lower()}.{kind}")
 
 
 def _pyth(client: Client, options: Options) -> PythUpdates | None:

@@ -20,6 +20,7 @@ from ballast.codec import AccountId, Snapshot
 from ballast.keeper.accounts import Cursor
 from ballast.keeper.decide import AccountView, FeedView, Refresh, World
 from ballast.keeper.prices import Quorum, ReportFolder
+from ballast.keeper.ramps import ENGINE, Advance
 from ballast.model.margin import LiquidationTerms
 from ballast.oracle.mirror import FeedConfig, FeedState, Observation, ScanRange, Suspicion
 from ballast.oracle.reports import Domain
@@ -291,6 +292,23 @@ class Hands:
             event for event in events if event.name == "Liquidated"
         )  # a flag may have ended
         return receipt, dict(found.args)
+
+    def simulate_flag(self, account: AccountId) -> int:
+        """The gas that it would take; raises ContractError if it would fail."""
+        return self._client.chain.simulate(self._client.flag_call(account), self._signer.address)
+
+    def flag(self, account: AccountId) -> Receipt:
+        return self._client.flag(self._signer, account)
+
+    def simulate_advance(self, advance: Advance) -> int:
+        """The gas that it would take; raises ContractError if it would fail."""
+        return self._client.chain.simulate(self._advance(advance), self._signer.address)
+
+    def advance(self, advance: Advance) -> Receipt:
+        return self._client.chain.send(self._signer, self._advance(advance))
+
+    def _advance(self, advance: Advance) -> Call:
+        return Call(ENGINE, self._client.book.address(ENGINE), advance.function, (advance.id,))
 
 
 def require_lens(client: Client) -> None:

@@ -6,7 +6,7 @@ the shell in `loop.py` looks, asks, simulates and sends. Money and ratios are WA
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ballast.codec import AccountId
@@ -24,6 +24,7 @@ from ballast.units import BPS, WAD, mul_div_ceil, mul_div_floor
 
 CASH_FEED = 0
 MIN_EQUITY = 50 * WAD
+FLAG_SECONDS = 300  # the most that two proofs can prove (specification §10)
 SLACK = 10**6  # wei by which roundings may miss the bound on a fraction
 
 
@@ -81,6 +82,8 @@ class Policy:
     (half of its greatest fresh age if None). A liquidation must leave `min_profit` after gas;
     `liquidation_gas` is what one is taken to cost before it is simulated. A surface is refreshed
     when a variance at the money would move by `variance_bps`.
+    With `flag`, accounts
+    that could be liquidated and are not are proven unhealthy, which makes others want them.
     """
 
     deviation_bps: int = 25
@@ -88,6 +91,7 @@ class Policy:
     min_profit: int = 0
     liquidation_gas: int = 500_000
     variance_bps: int = 500
+    flag: bool = False
 
 
 # ---- What it does -----------------------------------------------------------------------------
@@ -250,6 +254,20 @@ def assess(
     # The contract cuts a whole down to what restores the account.
     fractions = (WAD,) if bearable >= best else (WAD, bearable)
     return Liquidate(account.id, fractions, reward, cost)
+
+
+def due_flags(
+    accounts: Sequence[AccountView], flagged: Mapping[AccountId, int], now: int
+) -> list[AccountId]:
+    """Accounts that could be liquidated, and when they were last flagged allows it again."""
+    return [
+        one.id
+        for one in accounts
+        if one.known
+        and one.equity < one.maintenance
+        and _obstacle(one) is None
+        and now - flagged.get(one.id, -FLAG_SECONDS) >= FLAG_SECONDS
+    ]
 
 
 def _judge(world: World, policy: Policy) -> Iterator[Liquidate | Skip]:

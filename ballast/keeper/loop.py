@@ -27,13 +27,17 @@ from ballast.keeper.decide import (
     World,
     assess,
     decide,
+    due_flags,
     gas_cost,
 )
 from ballast.keeper.journal import Journal
+from ballast.keeper.ramps import Advance
 from ballast.units import WAD
 
 # Ends of the core: on a linear book one of them is the scenario that binds, if any single one does.
 WITNESSES = (1, 17)
+
+RAMPS_SECONDS = 3600
 
 # What a liquidation is refused with once somebody else has restored the account.
 OUTRUN = ("Liquidator_Healthy", "Liquidator_ZeroFraction")
@@ -70,6 +74,20 @@ class Hands(Protocol):
     def liquidate(
         self, account: AccountId, fraction: int, min_value: int, witness: int
     ) -> tuple[Receipt, dict[str, Any]]: ...
+
+    def simulate_flag(self, account: AccountId) -> int: ...
+
+    def flag(self, account: AccountId) -> Receipt: ...
+
+    def simulate_advance(self, advance: Advance) -> int: ...
+
+    def advance(self, advance: Advance) -> Receipt: ...
+
+
+class Ramps(Protocol):
+    """Knows which parameters of risk are behind."""
+
+    def behind(self, now: int) -> Sequence[Advance]: ...
 
 
 class Scanner(Protocol):
@@ -142,6 +160,7 @@ class Step:
     refreshed: int = 0
     liquidated: int = 0
     lost: int = 0
+    flagged: int = 0
     reward: int = 0
     gas_money: int = 0
     failed: int = 0
@@ -164,6 +183,7 @@ class Keeper:
         *,
         triage: Triage | None = None,
         desk: OptionDesk | None = None,
+        ramps: Ramps | None = None,
         observers: Sequence[Observer] = (),
         dry_run: bool = False,
         journal: Journal | None = None,
@@ -178,12 +198,15 @@ class Keeper:
         self._names = names
         self._triage = triage or Everyone()
         self._desk = desk
+        self._ramps = ramps
         self._observers = observers
         self._dry_run = dry_run
         self._journal = journal or Journal()
         self._log = log
         self._warn = warn or log
         self._told: dict[AccountId, str] = {}
+        self._flagged: dict[AccountId, int] = {}
+        self._ramps_seen = 0
 
     # ---- Running ----
 
@@ -226,10 +249,12 @@ class Keeper:
         actions = decide(world, self._policy)
         self._forget(actions)
         self._tell(actions.skipped)
-        for action in actions.liquidations:
-            self._try(action, done)
+        taken = {action.account for action in actions.liquidations if self._try(action, done)}
+        if self._policy.flag:
+            self._flag(world, taken, done)
         if self._desk:
             self._desk.settle(accounts, done)
+        self._advance(world.now, done)
         for observer in self._observers:
             observer.stepped(world, done)
         return done
@@ -287,12 +312,13 @@ class Keeper:
 
     # ---- Liquidations ----
 
-    def _try(self, action: Liquidate, done: Step) -> None:
-        """One bad account does not stop the others."""
+    def _try(self, action: Liquidate, done: Step) -> bool:
+        """Whether the account was taken. One bad account does not stop the others."""
         try:
             plan = self._plan(action)
             if plan is not None:
                 self._liquidate(plan, done)
+            return plan is not None
         except ContractError as error:
             self._paid(error, done)
             if self._is_outrun(action.account, error):
@@ -301,6 +327,7 @@ class Keeper:
             else:
                 done.failed += 1
                 self._tell([Skip(action.account, f"cannot be liquidated: {error}")])
+            return False
 
     def _is_outrun(self, account: AccountId, error: ContractError) -> bool:
         """Whether somebody else has restored the account, be it in the block of our transaction."""
@@ -377,6 +404,52 @@ class Keeper:
             f"reward {money(event['reward'])}, insurance {money(event['insurance'])}, "
             f"witness {plan.witness}: {_trace(receipt)}"
         )
+
+    # ---- What others may do as well ----
+
+    def _flag(self, world: World, taken: Collection[AccountId], done: Step) -> None:
+        """Proves unhealthy whom this keeper leaves to others. One that fails waits as long."""
+        left = [one for one in world.accounts if one.id not in {*taken, world.keeper.id}]
+        for account in due_flags(left, self._flagged, world.now):
+            self._flagged[account] = world.now
+            try:
+                gas = self._hands.simulate_flag(account)
+                if self._dry_run:
+                    self._log(f"would flag {account}: gas {gas:,}")
+                    continue
+                receipt = self._hands.flag(account)
+            except ContractError as error:
+                self._paid(error, done)
+                self._log(f"{account} is not flagged: {error}")
+                continue
+            done.flagged += 1
+            done.gas_money += receipt.cost
+            self._journal.write("flag", receipt, account=account)
+            self._log(f"flagged {account}: {_trace(receipt)}")
+
+    def _advance(self, now: int, done: Step) -> None:
+        """Lets parameters of risk follow their ramps, once an hour."""
+        if self._ramps is None or now - self._ramps_seen < RAMPS_SECONDS:
+            return
+        self._ramps_seen = now
+        for advance in self._ramps.behind(now):
+            what = f"{advance.function}({advance.id})"
+            try:
+                gas = self._hands.simulate_advance(advance)
+                if self._dry_run:
+                    self._log(f"would call {what}: gas {gas:,}")
+                    continue
+                receipt = self._hands.advance(advance)
+            except ContractError as error:
+                self._paid(error, done)
+                done.failed += 1
+                self._log(f"{what} fails: {error}")
+                continue
+            done.gas_money += receipt.cost
+            self._journal.write("advance", receipt, function=advance.function, id=advance.id)
+            self._log(f"called {what}: {_trace(receipt)}")
+
+    # ---- What it says ----
 
     def _forget(self, actions: Actions) -> None:
         """What was said of accounts that are healthy again is said anew the next time."""

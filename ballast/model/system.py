@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from ballast.codec import AccountId, Snapshot
 from ballast.model.clearinghouse import Addresses, Clearinghouse
@@ -125,6 +126,12 @@ class System:
             self.exchange.check_before_refresh(taker, makers, sizes)
             self.refresh(updates)
             self.exchange.settle(taker, makers, sizes)
+
+    def multicall(self, calls: Sequence[Callable[[], Any]], updates: Updates = ()) -> list[Any]:
+        """Refresh prices and make calls in one batch, in one transaction."""
+        with self._transaction():
+            self.refresh(updates)
+            return self.house.multicall(calls)
 
     def liquidate(
         self,

@@ -97,8 +97,28 @@ class GovernedParameters:
 
     def advance(self, now: int) -> None:
         """Let everything be what its ramp has reached."""
-        self.underlyings = {name: ramp.at(now) for name, ramp in self.underlying_ramps.items()}
-        self.assets = {name: ramp.at(now) for name, ramp in self.asset_ramps.items()}
+        for underlying in self.underlying_ramps:
+            self.advance_underlying(underlying, now)
+        for asset in self.asset_ramps:
+            self.advance_asset(asset, now)
+
+    def advance_underlying(self, underlying: int, now: int) -> None:
+        """Let the parameters of an underlying be what their ramp has reached."""
+        self.underlyings[underlying] = self.underlying_ramps[underlying].at(now)
+
+    def advance_asset(self, asset: int, now: int) -> None:
+        """Let the haircuts of an asset be what their ramp has reached."""
+        self.assets[asset] = self.asset_ramps[asset].at(now)
+
+    def copied(self) -> GovernedParameters:
+        """The same, of which nothing is shared."""
+        return replace(
+            self,
+            underlyings=dict(self.underlyings),
+            assets=dict(self.assets),
+            underlying_ramps=dict(self.underlying_ramps),
+            asset_ramps=dict(self.asset_ramps),
+        )
 
     def _limits(self, underlying: int, risk: UnderlyingRisk, premium_clamp: int) -> Limits:
         """Bounds of every field, in the order in which the contract looks."""

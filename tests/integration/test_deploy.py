@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,8 +24,12 @@ DEPLOYER = ("--account", "TEST::0")
 TAKER = ("--account", "TEST::1")
 MAKER = ("--account", "TEST::2")
 PUBLISHER = ("--account", "TEST::5")
+KEY = ("--account", "TEST::6")
 NOWHERE = "0x" + "11" * 20
 TAKER_ADDRESS = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+MAKER_ADDRESS = "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC"
+KEY_ADDRESS = "0x976EA74026E726554dB657fA54763abd0C3a0aa9"
+FOR_MAKER = ("--for", MAKER_ADDRESS, *KEY)
 
 
 @pytest.fixture(scope="module")
@@ -151,6 +156,51 @@ def test_a_cancelled_order_is_refused_in_words(devnet, order):
         devnet.ape("account", "fill", str(order), "--size", "1", *TAKER)
     assert "nothing is left to fill of one of the orders" in str(caught.value)
     assert "Traceback" not in str(caught.value)
+
+
+@pytest.fixture
+def trading_key(devnet: Devnet, funded: None) -> Iterator[None]:
+    """The key may trade, transfer and withdraw for the maker."""
+    devnet.ape("account", "delegate", KEY_ADDRESS, "trade", "transfer", "withdraw", *MAKER)
+    yield
+    devnet.ape("account", "revoke", KEY_ADDRESS, *MAKER)
+
+
+def test_a_trading_key_signs_recalls_and_cancels(devnet, client, trading_key, tmp_path):
+    orders = [tmp_path / f"{number}.json" for number in range(2)]
+    for path, more in zip(orders, (["--recallable"], []), strict=True):
+        sale = ("sign", "ETH-PERP", "sell", "2", "2500", "--out", str(path), *more)
+        assert f"by {MAKER_ADDRESS}:" in devnet.ape("account", *sale, *FOR_MAKER)
+    before = client.clearinghouse.market(1).open_interest
+    for path in orders:
+        devnet.ape("account", "fill", str(path), "--size", "1", *TAKER)
+    assert client.clearinghouse.market(1).open_interest == before + 2 * WAD
+    devnet.ape("account", "recall", *FOR_MAKER)
+    devnet.ape("account", "cancel", str(orders[1]), *KEY)
+    for path in orders:
+        with pytest.raises(ScriptFailed, match="nothing is left to fill"):
+            devnet.ape("account", "fill", str(path), "--size", "1", *TAKER)
+
+
+def test_a_trading_key_moves_money_to_its_owner_alone(devnet, client, trading_key):
+    def held() -> int:
+        return client.token_balance(client.book.asset("USDC").token, MAKER_ADDRESS)
+
+    before = held()
+    devnet.ape("account", "transfer", "USDC", "30", f"{MAKER_ADDRESS}/5", *FOR_MAKER)
+    devnet.ape("account", "withdraw", "USDC", "20", "--for", f"{MAKER_ADDRESS}/0", *KEY)
+    assert held() == before + 20 * 10**6
+    assert client.clearinghouse.margin(AccountId.make(MAKER_ADDRESS, 5)).equity == 30 * WAD
+    with pytest.raises(ScriptFailed, match="Clearinghouse_NotOwner"):
+        devnet.ape("account", "withdraw", "USDC", "20", "--to", KEY_ADDRESS, *FOR_MAKER)
+
+
+def test_without_a_permission_nothing_is_signed_for_another(devnet, funded, tmp_path):
+    out = ("--out", str(tmp_path / "order.json"))
+    with pytest.raises(ScriptFailed, match="may not trade for it"):
+        devnet.ape("account", "sign", "ETH-PERP", "sell", "1", "2500", *out, *FOR_MAKER)
+    with pytest.raises(ScriptFailed, match="leave --index out"):
+        devnet.ape("account", "recall", "--index", "1", *FOR_MAKER)
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,12 @@ from __future__ import annotations
 from ballast.codec import AccountId
 from ballast.model.margin import ASSESS_ALL
 from ballast.risk.scenarios import COLUMNS
+from tests.property.batches import Batches
+from tests.property.delegates import Delegates
 from tests.property.dice import Dice
+from tests.property.governance import Governance
 from tests.property.keepers import Keepers
 from tests.property.market import Market
-from tests.property.money import Money
 from tests.property.play import FUNDED, PERPS
 from tests.property.stage import Stage
 from tests.property.tally import GROUPS, WEIGHTS, Tally
@@ -24,7 +26,7 @@ from tests.property.world import BTC, CASH, ETH, FEEDS, WBTC, WETH, owner_of
 OPENED = {2: (ETH, 92), 3: (BTC, -95), 4: (BTC, 97), 5: (ETH, -96), 6: (ETH, 90)}
 
 
-class Campaign(Money, Trades, Market, Keepers):
+class Campaign(Trades, Market, Keepers, Delegates, Batches, Governance):
     """One play of the rules over a world."""
 
     def __init__(self, stage: Stage, tally: Tally | None = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from random import Random
 
 from tests.property.campaign import Campaign
@@ -22,16 +23,25 @@ class Failed(AssertionError):  # noqa: N818 (a finding)
         self.rule = rule
 
 
-def play(seed: int, steps: int, tally: Tally, artefacts: Artefacts | None = None) -> None:
-    """Play so many steps, in episodes on chains of their own; raises Failed."""
+def play(
+    seed: int,
+    steps: int,
+    tally: Tally,
+    artefacts: Artefacts | None = None,
+    weights: Mapping[str, int] = WEIGHTS,
+) -> None:
+    """Play so many steps, in episodes on chains of their own; raises Failed.
+
+    `weights` names the rules to play and says how often each is tried.
+    """
     random = Random(seed)
     done, rule = 0, "opening"
     try:
         while done < steps:
             campaign = Campaign(RevmStage(artefacts), tally)
             for _ in range(min(EPISODE, steps - done)):
-                rules = [one for one in WEIGHTS if campaign.enabled(one)]
-                rule = random.choices(rules, [WEIGHTS[one] for one in rules])[0]
+                rules = [one for one in weights if campaign.enabled(one)]
+                rule = random.choices(rules, [weights[one] for one in rules])[0]
                 done += 1
                 campaign.step(rule, Dice(random.randbytes(STEP_BYTES)))
             rule = "opening"

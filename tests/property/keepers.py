@@ -168,6 +168,20 @@ class Keepers(Orders):
         self._freshen(dice)
         if dice.chance(70):
             self._top_up(account)
+        self._clear(account, dice)
+
+    def can_clear_flag_narrowly(self) -> bool:
+        return self.can_clear_flag()
+
+    def clear_flag_narrowly(self, dice: Dice) -> None:
+        """After the owner deposited about what the account lacks of its margin-call level."""
+        account = dice.pick([*self.world.model.house.state.flags])
+        self._freshen(dice)
+        self._top_up(account, dice.integer(40, 180))
+        self._clear(account, dice)
+
+    def _clear(self, account: AccountId, dice: Dice) -> None:
+        world = self.world
         sender = dice.pick([*world.owners.values()])
         world.begin_call()
         cleared = self._both(
@@ -179,10 +193,10 @@ class Keepers(Orders):
             require(margin.fresh and margin.equity >= margin.margin_call, "I11: cleared", margin)
             self.proofs.forget(account)
 
-    def _top_up(self, account: AccountId) -> None:
-        """Its owner deposits what it lacks of its margin-call level."""
+    def _top_up(self, account: AccountId, percent: int = 100) -> None:
+        """Its owner deposits what it lacks of its margin-call level, or a part of that."""
         margin, house, model = self._margin(account), self.world.house, self.world.model.house
-        missing = max(0, margin.margin_call - margin.equity) // 10**12 + 1
+        missing = max(0, margin.margin_call - margin.equity) * percent // 100 // 10**12 + 1
         caller = owner_of(account)
         self.world.begin_call()
         self.world.both(

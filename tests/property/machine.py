@@ -1,4 +1,4 @@
-"""The campaign as a hypothesis state machine: five kinds of steps, each decided by some bytes."""
+"""The campaign as a hypothesis state machine: six kinds of steps, each decided by some bytes."""
 
 from __future__ import annotations
 
@@ -51,6 +51,10 @@ class ClearingMachine(RuleBasedStateMachine):
     @rule(data=DATA)
     def others(self, data: bytes) -> None:
         self.campaign.play("others", Dice(data))
+
+    @rule(data=DATA)
+    def roads(self, data: bytes) -> None:
+        self.campaign.play("roads", Dice(data))
 
     @precondition(lambda self: self.campaign.enabled("liquidate"))
     @rule(data=DATA)

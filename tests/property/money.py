@@ -42,6 +42,9 @@ class Money(Play):
         amount = self._available(account, asset, dice)
         caller, to = owner_of(account), dice.pick([*self.world.owners.values()])
         to = caller if dice.chance(80) else to
+        self._pay_out(caller, account, asset, amount, to)
+
+    def _pay_out(self, caller: str, account: AccountId, asset: int, amount: int, to: str) -> None:
         house, model = self.world.house, self.world.model.house
         self.world.begin_call()
         with self._measured((account,), sole=caller) as found:
@@ -60,7 +63,11 @@ class Money(Play):
         target = dice.pick(mine if mine and dice.chance(60) else others)
         asset = self._asset_of(account, dice)
         amount = self._available(account, asset, dice)
-        caller = owner_of(account)
+        self._move(owner_of(account), account, target, asset, amount)
+
+    def _move(
+        self, caller: str, account: AccountId, target: AccountId, asset: int, amount: int
+    ) -> None:
         house, model = self.world.house, self.world.model.house
         self.world.begin_call()
         with self._measured((account, target), sole=caller) as found:

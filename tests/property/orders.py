@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from ballast.codec import AccountId
 from ballast.model import words as word_of
@@ -10,6 +11,8 @@ from ballast.model.exchange import MAX_FEE, Order
 from ballast.units import WAD
 from tests.property.dice import Dice
 from tests.property.play import DECIMALS, FOREVER, LANES, Play, sole_owner
+
+NOBODY_ELSE: Mapping[AccountId, str] = MappingProxyType({})
 
 
 class Orders(Play):
@@ -33,14 +36,20 @@ class Orders(Play):
         )
 
     def _settle(
-        self, taker: Order, makers: Sequence[Order], sizes: Sequence[int], dice: Dice
+        self,
+        taker: Order,
+        makers: Sequence[Order],
+        sizes: Sequence[int],
+        dice: Dice,
+        signers: Mapping[AccountId, str] = NOBODY_ELSE,
     ) -> bool:
-        """Settle orders; anybody submits them, with fresh prices where they are needed."""
+        """Settle orders; anybody submits them, with fresh prices where they are needed. Owners sign
+        but for the accounts of `signers`."""
         world = self.world
         world.begin_call()
         sender = dice.pick([*world.owners.values()])
         real_updates, seen = self._needed_updates(dice)
-        pairs = [world.signed(order) for order in (taker, *makers)]
+        pairs = [world.signed(one, signers.get(one.account)) for one in (taker, *makers)]
         (real_taker, model_taker), rest = pairs[0], pairs[1:]
         real_makers, model_makers = [real for real, _ in rest], [model for _, model in rest]
         touched = {taker.account, *(maker.account for maker in makers)}
@@ -53,6 +62,15 @@ class Orders(Play):
             )
         self._gates(found)
         return bool(found["ok"])
+
+    def _cancel(self, caller: str, account: AccountId, nonce: int) -> None:
+        world = self.world
+        world.begin_call()
+        with self._measured((), sole=caller) as found:
+            found["ok"] = self._both(
+                lambda: world.exchange.cancel(account, nonce, sender=caller),
+                lambda: world.model.exchange.cancel(caller, account, nonce),
+            )
 
     def _room(self, account: AccountId, instrument: int, u: int, buys: bool) -> int:
         """Size that an account can about take on, WAD."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-WEIGHTS = {
+CORE = {
     "deposit": 3,
     "deposit_for_another": 2,
     "withdraw": 5,
@@ -27,13 +27,29 @@ WEIGHTS = {
     "clear_flag": 2,
     "intrude": 3,
 }
+ROADS = {  # that are taken seldom
+    "set_delegate": 4,
+    "act_for_another": 8,
+    "trade_for_another": 5,
+    "trade_recallable": 4,
+    "recall": 2,
+    "cancel_many": 2,
+    "batch": 14,
+    "stop": 1,
+    "resume": 8,
+    "clear_flag_narrowly": 4,
+    "set_risk": 1,
+    "advance_risk": 2,
+}
+WEIGHTS = {**CORE, **ROADS}
 RULES = tuple(WEIGHTS)
 GROUPS = {
     "money": ("deposit", "deposit_for_another", "withdraw", "transfer"),
     "trades": ("open_perp", "trade_spot", "reduce", "fill_resting", "cancel"),
     "market": ("crash", "drift", "suspect", "wait"),
-    "others": ("settle", "collect_reserve", "intrude", "clear_flag"),
+    "others": ("settle", "collect_reserve", "intrude", "clear_flag", "clear_flag_narrowly"),
     "keepers": ("liquidate", "liquidate_at_last_prices", "flag"),
+    "roads": tuple(rule for rule in ROADS if rule != "clear_flag_narrowly"),
 }
 
 

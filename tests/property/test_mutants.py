@@ -1,5 +1,6 @@
 """The campaign finds bugs: each patch in `mutants/` plants one, and one of the seeds must meet it.
 
+Those in `mutants/roads/` are met on the roads that are taken seldom, and need the rules of those.
 A patch names what it breaks in its first line. It is applied to a copy of the source, so a change
 of that source that makes it void fails here: renew the patch then.
 """
@@ -8,16 +9,17 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from tests.property.driver import Failed, play
-from tests.property.tally import Tally
+from tests.property.tally import CORE, WEIGHTS, Tally
 from tests.property.world import Mismatch
 from tests.support.artefacts import ROOT, Artefacts, compile_standard_json, load_ape
 
-PATCHES = sorted((Path(__file__).parent / "mutants").glob("*.patch"))
+PATCHES = sorted((Path(__file__).parent / "mutants").rglob("*.patch"))
 SEED = 7
 STEPS = 4000
 LEAST_PATCHES = 10
@@ -84,18 +86,24 @@ def _reaches(name: str, wanted: str) -> bool:
     return False
 
 
+def rules_for(patch: Path) -> Mapping[str, int]:
+    """The rules that a patch is sought with."""
+    return WEIGHTS if patch.parent.name == "roads" else CORE
+
+
 @pytest.mark.parametrize("patch", PATCHES, ids=lambda patch: patch.stem)
 def test_a_planted_bug_is_found(patch: Path, tmp_path: Path) -> None:
     artefacts = compile_mutant(patched(patch, tmp_path))
     with pytest.raises(Failed) as found:
-        play(SEED, STEPS, Tally(), artefacts)
+        play(SEED, STEPS, Tally(), artefacts, rules_for(patch))
     assert isinstance(found.value.__cause__, Mismatch), "the mutant breaks the campaign itself"
     print(f"\n{patch.stem}: {found.value}")
 
 
-def test_without_a_bug_the_same_campaign_passes() -> None:
+@pytest.mark.parametrize("weights", [CORE, WEIGHTS], ids=["core", "all"])
+def test_without_a_bug_the_same_campaign_passes(weights: Mapping[str, int]) -> None:
     tally = Tally()
-    play(SEED, STEPS, tally)
+    play(SEED, STEPS, tally, weights=weights)
     assert tally.steps == STEPS
 
 

@@ -129,10 +129,4 @@ class Trades(Orders):
         account, lane = dice.pick(self.world.accounts), dice.integer(0, LANES - 1)
         held = self.world.model.exchange.lane(account, lane).sequence
         nonce = lane << 64 | max(held + dice.integer(-1, 1), 0)
-        caller, world = owner_of(account), self.world
-        world.begin_call()
-        with self._measured((), sole=caller) as found:
-            found["ok"] = self._both(
-                lambda: world.exchange.cancel(account, nonce, sender=caller),
-                lambda: world.model.exchange.cancel(caller, account, nonce),
-            )
+        self._cancel(owner_of(account), account, nonce)

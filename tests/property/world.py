@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ballast.codec import AccountId, Snapshot
+from ballast.deploy import config
 from ballast.model import words as word_of
 from ballast.model.clearinghouse import Addresses
 from ballast.model.exchange import Order, SignedOrder
@@ -18,8 +19,9 @@ from ballast.model.refusal import Refused
 from ballast.model.state import Asset, Flag
 from ballast.model.system import System, Updates
 from ballast.oracle.mirror import FeedState, ScanRange, Suspicion
+from ballast.risk.governed import GovernedParameters
 from ballast.risk.joint_scenario import JointScenarioEngine
-from ballast.risk.parameters import AssetRisk, Parameters
+from ballast.risk.parameters import AssetRisk, UnderlyingRisk
 from ballast.units import WAD
 from tests.property.prices import PriceFeeds, Reported
 from tests.property.signing import ORDER_TYPE, Domain, sign, words
@@ -52,6 +54,7 @@ class Checkpoint:
     state: dict[str, Any]
     feeds: dict[int, FeedState]
     answers: dict[int, tuple[int, int]]
+    governed: GovernedParameters
 
 
 class World:
@@ -69,6 +72,7 @@ class World:
         self._domain = Domain("Ballast Exchange", 31337, self.exchange.address)
         self.accounts = [AccountId.make(self.owners[role], index) for role, index in accounts]
         self.engine = stage.contract("JointScenarioEngine")
+        self.governed = GovernedParameters()
         self.model = self._make_model()
         self.tokens = [
             stage.at("TestToken", asset.token) for asset in self.model.house.state.assets
@@ -81,7 +85,7 @@ class World:
 
     def _make_model(self) -> System:
         """The model of what the deployment left; the prices of the deployment are read."""
-        book, config = self.stage.book, self.stage.config
+        book, configured = self.stage.book, self.stage.config
         names = ("Clearinghouse", "OracleAdapter", "Exchange", "Liquidator")
         cash = book.asset(book.cash_name)
         system = System(
@@ -92,7 +96,7 @@ class World:
             now=self.stage.time,
             block=self.stage.number,
         )
-        for one in config.underlyings:
+        for one in configured.underlyings:
             system.feeds.states[one.id] = FeedState(
                 one.feed,
                 Snapshot.decode(self.oracle.snapshot(one.id)),
@@ -103,26 +107,32 @@ class World:
         return system
 
     def _configure(self, system: System) -> None:
-        book, config = self.stage.book, self.stage.config
-        house, risks = system.house, {}
-        for index, held in enumerate(config.collateral, start=1):
+        book, configured = self.stage.book, self.stage.config
+        house, governed = system.house, self.governed
+        for one in configured.underlyings[1:]:  # the first is the dollar price of cash
+            clamp = one.feed.premium_clamp_bps
+            risk = governed_risk(one.risk)
+            governed.set_underlying(one.id, risk, now=house.now, premium_clamp=clamp)
+        for index, held in enumerate(configured.collateral, start=1):
             token = book.asset(held.token.symbol).token.lower()
             feed = book.underlying(held.underlying).id
             house.register_asset(token, held.token.decimals, feed)
             house.set_asset_cap(index, held.cap)
-            risks[index] = AssetRisk(
-                feed, held.token.decimals, held.haircut_bps, held.extra_haircut_bps
+            haircuts = held.haircut_bps, held.extra_haircut_bps
+            governed.set_asset(
+                index, AssetRisk(feed, held.token.decimals, *haircuts), now=house.now
             )
             key = word_of.collateral_word(index, 0)
             system.exchange.set_fees(key, held.fees.maker, held.fees.taker)
-        for one in config.underlyings:
+        for one in configured.underlyings:
             if one.market:
                 house.list_market(one.id)
                 house.set_market_cap(one.id, one.market.cap)
                 key = word_of.perp_word(one.id, 0, 0)
                 system.exchange.set_fees(key, one.market.fees.maker, one.market.fees.taker)
-        parameters = Parameters({one.id: one.risk for one in config.underlyings}, risks)
-        house.register_engine(JointScenarioEngine(system.feeds, parameters))
+        governed.selectable = True
+        self._risk = JointScenarioEngine(system.feeds, governed.parameters)
+        house.register_engine(self._risk)
 
     def _fund(self) -> None:
         """Every owner has a wallet of every token, all of it allowed to the Clearinghouse."""
@@ -164,7 +174,8 @@ class World:
     def checkpoint(self) -> Checkpoint:
         model = self.model
         saved = model.house.state.saved()
-        return Checkpoint(saved, dict(model.feeds.states), dict(self.prices.answers))
+        feeds, answers = dict(model.feeds.states), dict(self.prices.answers)
+        return Checkpoint(saved, feeds, answers, self.governed.copied())
 
     def restore(self, mark: Checkpoint) -> None:
         """Put the model back; the stage must be there already."""
@@ -175,6 +186,7 @@ class World:
         self.model.house.state.restore(copied)
         self.model.feeds.states = dict(mark.feeds)
         self.prices.answers = dict(mark.answers)
+        self._set_governed(mark.governed.copied())
         self.synchronise()
 
     # ---- Calls --------------------------------------------------------------------------------
@@ -196,6 +208,15 @@ class World:
         else:
             require(refusal is None, "I10: the contracts allow what the model refuses", refusal)
         return refusal
+
+    def govern(self, change: Callable[[GovernedParameters], None]) -> None:
+        """Change the model's governed parameters; a change that is refused changes nothing."""
+        changed = self.governed.copied()
+        change(changed)
+        self._set_governed(changed)
+
+    def _set_governed(self, governed: GovernedParameters) -> None:
+        self.governed, self._risk.parameters = governed, governed.parameters
 
     def answer(self, underlying: int, price: int) -> None:
         """Let an aggregator answer a price (WAD dollars)."""
@@ -237,7 +258,11 @@ class World:
         for account in self.known_accounts:
             encoded = liquidator.flagOf.encode(account)
             probes.append((f"flag of {account}", liquidator, encoded, self._flag(account)))
+            floor = self.exchange.floorOf.encode(account)
+            probes.append((f"floor of {account}", self.exchange, floor, self._floor(account)))
         probes.append(("interest", house, house.interest.encode(), self._interest))
+        stopped = house.isNewRiskStopped.encode()
+        probes.append(("the stop", house, stopped, lambda: words(state.stopped)))
         for u in MARKETS:
             probes.append((f"market {u}", house, house.market.encode(u), self._market(u)))
         for asset in range(len(state.assets)):
@@ -245,6 +270,7 @@ class World:
             probes.append((f"asset {asset}", house, encoded, self._asset_words(asset)))
         for u in FEEDS:
             probes.extend(self._feed_probes(u))
+        probes.extend(self._risk_probes())
         holders = [self.house.address, *self.owners.values()]
         for asset, token in enumerate(self.tokens):
             for holder in holders:
@@ -269,6 +295,31 @@ class World:
                 ("suspicion", "suspicion"),
             )
         ]
+
+    def _risk_probes(self) -> list[Any]:
+        engine = self.engine
+        underlyings = [
+            (
+                f"risk of {u}",
+                engine,
+                engine.underlyingRisk.encode(u),
+                lambda u=u: words(*self.governed.underlyings[u].as_tuple()),
+            )
+            for u in self.governed.underlyings
+        ]
+        assets = [
+            (
+                f"haircuts of {asset}",
+                engine,
+                engine.assetRisk.encode(asset),
+                lambda asset=asset: words(*self.governed.assets[asset].as_tuple()),
+            )
+            for asset in self.governed.assets
+        ]
+        return [*underlyings, *assets]
+
+    def _floor(self, account: AccountId) -> Callable[[], bytes]:
+        return lambda: words(self.model.exchange.floor_of(account))
 
     def _words(self, account: AccountId) -> Callable[[], bytes]:
         def expected() -> bytes:
@@ -318,15 +369,21 @@ class World:
         self.stage.rest()
         self.synchronise()
         lanes = [*self.model.house.state.lanes.items()][-8:]
+        mandates = [*self.model.house.state.mandates.items()][-8:]
         probes = [(address, data) for _, address, data, _ in self._static_probes]
         for (account, lane), _ in lanes:
             probes.append((self.exchange.address, self.exchange.lane.encode(account, lane)))
+        for (account, delegate), _ in mandates:
+            probes.append((self.house.address, self.house.delegateOf.encode(account, delegate)))
         answers = self.stage.answers(probes)
         for (label, _, _, expected), answer in zip(self._static_probes, answers, strict=False):
             if answer != expected():
                 raise Mismatch(f"I10: {label}: {answer.hex()} instead of {expected().hex()}")
-        for (key, held), answer in zip(lanes, answers[len(self._static_probes) :], strict=True):
+        moving = answers[len(self._static_probes) :]
+        for (key, held), answer in zip(lanes, moving, strict=False):
             require(answer == words(held.sequence, held.filled), "I10: lane", key, held)
+        for (whom, granted), answer in zip(mandates, moving[len(lanes) :], strict=True):
+            require(answer == words(*granted), "I10: mandate", whom, granted)
 
     def check_margin(self, account: AccountId, mode: int) -> None:
         """[I10] What the engine says of an account is what its mirror says."""
@@ -338,6 +395,11 @@ class World:
 
 def owner_of(account: AccountId) -> str:
     return "0x" + account.value[:20].hex()
+
+
+def governed_risk(configured: config.UnderlyingRisk) -> UnderlyingRisk:
+    """Parameters of an underlying as a configuration has them."""
+    return UnderlyingRisk(*(getattr(configured, name) for name in UnderlyingRisk.__slots__))
 
 
 def wad_of(amount: int, decimals: int) -> int:

@@ -26,6 +26,7 @@ from ballast.client.orders import (
 )
 from ballast.client.signers import KeySigner
 from ballast.model import exchange
+from ballast.permissions import Permission
 from ballast.units import WAD, to_wad
 from tests.support.revm import Evm
 from tests.support.system import System, deploy_system
@@ -80,6 +81,38 @@ def test_only_the_owner_signs(system, order):
     stranger = KeySigner(system.evm.actor("stranger"))
     with pytest.raises(OrderError, match="does not own the account"):
         sign_order(order, system.domain, stranger)
+
+
+@pytest.fixture
+def may_trade(system):
+    """Asks the contract, after the maker let a trading key trade for an hour."""
+    house, owner = system.clearinghouse, system.evm.actor("maker")
+    delegate, expiry = system.evm.actor("trading key"), system.evm.time + 3600
+    house.setDelegate(system.account("maker"), delegate, Permission.TRADE, expiry, sender=owner)
+    return lambda account, who: house.isPermitted(account, who, Permission.TRADE)
+
+
+def test_a_delegate_signs_and_its_order_is_taken_for_one(system, order, may_trade, tmp_path):
+    path, key = tmp_path / "order.json", KeySigner(system.evm.actor("trading key"))
+    signed = sign_order(order, system.domain, key, may_trade)
+    save_order(path, signed, system.domain, system.book)
+    assert load_order(path, system.domain, system.book, may_trade) == signed
+    with pytest.raises(OrderError, match="may trade for it"):
+        load_order(path, system.domain, system.book)
+
+
+def test_a_delegate_of_another_account_does_not_sign(system, order, may_trade):
+    other = replace(order, account=system.account("maker", 1))
+    key = KeySigner(system.evm.actor("trading key"))
+    with pytest.raises(OrderError, match="may not trade for it"):
+        sign_order(other, system.domain, key, may_trade)
+
+
+def test_a_delegate_whose_time_is_over_does_not_sign(system, order, may_trade):
+    key = KeySigner(system.evm.actor("trading key"))
+    system.evm.advance(3601)
+    with pytest.raises(OrderError, match="may not trade for it"):
+        sign_order(order, system.domain, key, may_trade)
 
 
 def test_the_signer_is_recovered(system, signed):

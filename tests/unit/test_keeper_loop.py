@@ -10,6 +10,7 @@ from ballast.client.errors import ChainError, ContractError, TransactionReverted
 from ballast.codec import AccountId
 from ballast.keeper.decide import AccountView, FeedView, Policy, Refresh, World
 from ballast.keeper.loop import WITNESSES, Keeper, KeeperError, Step
+from ballast.keeper.ramps import Advance
 from ballast.model.margin import LiquidationTerms
 from ballast.oracle.mirror import FeedConfig, FeedState, Observation
 from ballast.units import WAD
@@ -56,6 +57,9 @@ class Chain:
     refused: dict[Any, str] = field(default_factory=dict)
     sent: list[tuple[Any, ...]] = field(default_factory=list)
     touched: tuple[AccountId, ...] = ()
+    now: int = NOW
+    advances: list[Advance] = field(default_factory=list)
+    asked: list[int] = field(default_factory=list)
 
     def recover(self) -> Receipt | None:
         return None
@@ -66,7 +70,7 @@ class Chain:
     def look(self, accounts: Sequence[AccountId] = ()) -> World:
         seen = tuple(view for view in self.accounts if view.id in accounts)
         feeds = tuple(self.feeds)
-        return World(NOW, 5, self.own, feeds, seen, self.gas_price, 3000 * WAD)
+        return World(self.now, 5, self.own, feeds, seen, self.gas_price, 3000 * WAD)
 
     def maintenance_in(self, account: AccountId, witnesses: Sequence[int]) -> dict[int, int]:
         return self.witness_margins
@@ -99,6 +103,26 @@ class Chain:
             for view in self.accounts
         ]
         return RECEIPT, {"fraction": WAD // 2, "reward": 20 * WAD, "insurance": 5 * WAD}
+
+    def simulate_flag(self, account: AccountId) -> int:
+        self._refuse(("flag", account))
+        return 90_000
+
+    def flag(self, account: AccountId) -> Receipt:
+        self.sent.append(("flag", account))
+        return RECEIPT
+
+    def behind(self, now: int) -> Sequence[Advance]:
+        self.asked.append(now)
+        return self.advances
+
+    def simulate_advance(self, advance: Advance) -> int:
+        self._refuse(advance)
+        return 40_000
+
+    def advance(self, advance: Advance) -> Receipt:
+        self.sent.append((advance.function, advance.id))
+        return RECEIPT
 
     def _refuse(self, what: Any) -> None:
         if what in self.refused:
@@ -411,3 +435,98 @@ def test_a_mistake_of_ours_is_not_swallowed():
 
     with pytest.raises(ZeroDivisionError):
         keeper(Broken()).run(1, lambda _: None)
+
+
+# ---- Flags ------------------------------------------------------------------------------------
+
+FLAGGING = Policy(flag=True)
+DEAR = {0: 30_000_000}
+
+
+def test_an_account_that_does_not_pay_is_flagged_every_five_minutes():
+    chain = Chain([account(1)], gas=DEAR)
+    patient = keeper(chain, policy=FLAGGING)
+    for seconds in (0, 299, 300, 599):
+        chain.now = NOW + seconds
+        patient.step()
+    assert chain.sent == [("flag", account(1).id)] * 2
+
+
+def test_nobody_is_flagged_unless_the_operator_wants_it():
+    chain = Chain([account(1)], gas=DEAR)
+    assert keeper(chain).step().flagged == 0
+    assert chain.sent == []
+
+
+def test_an_account_that_is_taken_needs_no_flag():
+    chain = Chain([account(1)])
+    done = keeper(chain, policy=FLAGGING).step()
+    assert (done.liquidated, done.flagged) == (1, 0)
+
+
+def test_an_account_that_cannot_be_taken_is_flagged():
+    chain = Chain([account(1)], refused={account(1).id: "Clearinghouse_CheckedInThisBlock"})
+    done = keeper(chain, policy=FLAGGING).step()
+    assert (done.failed, done.flagged) == (1, 1)
+
+
+@pytest.mark.parametrize("equity", [-1, 1000])
+def test_only_who_can_be_liquidated_is_flagged(equity: int):
+    chain = Chain([account(1, equity)])
+    keeper(chain, policy=FLAGGING).step()
+    assert chain.sent == []
+
+
+def test_a_keeper_does_not_flag_itself():
+    own = account(1)
+    chain = Chain([own], own=own)
+    keeper(chain, policy=FLAGGING).step()
+    assert chain.sent == []
+
+
+def test_a_flag_that_is_refused_stops_nothing_and_waits():
+    first, second = account(1), account(2)
+    chain = Chain([first, second], gas=DEAR, refused={("flag", first.id): "Liquidator_Healthy"})
+    said: list[str] = []
+    patient = keeper(chain, said, policy=FLAGGING)
+    patient.step()
+    patient.step()
+    assert chain.sent == [("flag", second.id)]
+    assert said.count(f"{first.id} is not flagged: Liquidator_Healthy") == 1
+
+
+def test_a_dry_run_flags_nobody():
+    chain = Chain([account(1)], gas=DEAR)
+    said: list[str] = []
+    keeper(chain, said, policy=FLAGGING, dry_run=True).step()
+    assert chain.sent == []
+    assert f"would flag {account(1).id}: gas 90,000" in said
+
+
+# ---- Ramps ------------------------------------------------------------------------------------
+
+
+def test_parameters_that_are_behind_advance_and_are_asked_about_once_an_hour():
+    chain = Chain(advances=[Advance("advanceUnderlying", 1)])
+    patient = keeper(chain, ramps=chain)
+    for seconds in (0, 3599, 3600):
+        chain.now = NOW + seconds
+        patient.step()
+    assert chain.asked == [NOW, NOW + 3600]
+    assert chain.sent == [("advanceUnderlying", 1)] * 2
+
+
+def test_one_ramp_that_fails_does_not_stop_the_others():
+    bad, good = Advance("advanceUnderlying", 1), Advance("advanceAsset", 2)
+    chain = Chain(advances=[bad, good], refused={bad: "unknown"})
+    said: list[str] = []
+    assert keeper(chain, said, ramps=chain).step().failed == 1
+    assert chain.sent == [("advanceAsset", 2)]
+    assert "advanceUnderlying(1) fails: unknown" in said
+
+
+def test_a_dry_run_advances_nothing():
+    chain = Chain(advances=[Advance("advanceAsset", 2)])
+    said: list[str] = []
+    keeper(chain, said, ramps=chain, dry_run=True).step()
+    assert (chain.sent, said) == ([], ["would call advanceAsset(2): gas 40,000"])
