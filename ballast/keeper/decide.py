@@ -82,8 +82,8 @@ class Policy:
     (half of its greatest fresh age if None). A liquidation must leave `min_profit` after gas;
     `liquidation_gas` is what one is taken to cost before it is simulated. A surface is refreshed
     when a variance at the money would move by `variance_bps`.
-    With `flag`, accounts
-    that could be liquidated and are not are proven unhealthy, which makes others want them.
+    With `flag`, accounts that could be liquidated and are not are proven unhealthy, which makes
+    others want them.
     """
 
     deviation_bps: int = 25

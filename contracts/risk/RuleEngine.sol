@@ -267,7 +267,7 @@ contract RuleEngine is IRiskEngine, RuleParameters {
     function _quote(Tally memory tally, Position word) private view returns (OptionQuote memory quote) {
         (uint16 underlying, uint256 date) = (word.id(), word.expiry());
         VolatilitySlice slice = _slice(underlying, date);
-        Expiry expiry = OptionBook.makeExpiry(OptionBook.END, date);
+        Expiry expiry = OptionBook.makeExpiry(Expiry.wrap(0), date);
         expiry.add(word.strike(), word.optionSize(), word.isPut());
         quote.slice = slice;
         if (slice.isFixed()) {
