@@ -42,15 +42,16 @@ ROADS = {  # that are taken seldom
     "advance_risk": 2,
 }
 WEIGHTS = {**CORE, **ROADS}
-RULES = tuple(WEIGHTS)
 GROUPS = {
     "money": ("deposit", "deposit_for_another", "withdraw", "transfer"),
     "trades": ("open_perp", "trade_spot", "reduce", "fill_resting", "cancel"),
     "market": ("crash", "drift", "suspect", "wait"),
-    "others": ("settle", "collect_reserve", "intrude", "clear_flag", "clear_flag_narrowly"),
+    "others": ("settle", "collect_reserve", "intrude", "clear_flag"),
     "keepers": ("liquidate", "liquidate_at_last_prices", "flag"),
+    # Flags are seldom here: they are cleared with and without a deposit by the same rule.
     "roads": tuple(rule for rule in ROADS if rule != "clear_flag_narrowly"),
 }
+RULES = tuple(rule for rules in GROUPS.values() for rule in rules)
 
 
 @dataclass
