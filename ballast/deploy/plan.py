@@ -38,6 +38,7 @@ from ballast.deploy.names import (
     ORACLE,
     PYTH_SOURCE,
     QUORUM_SOURCE,
+    RISK_LENS,
     RULE_ENGINE,
     SHARE_RATE_SOURCE,
     VOLATILITY_QUORUM,
@@ -91,6 +92,13 @@ class NotZero:
 
     def __repr__(self) -> str:
         return "not zero"
+
+
+@dataclass(frozen=True, slots=True)
+class RampTo:
+    """Matches the ramps of a contract that are at a target or on their way to it."""
+
+    target: int
 
 
 ANY = Any_()
@@ -354,6 +362,13 @@ def _peripherals(config: NetworkConfig, has_lens: bool) -> Iterator[Step]:
         yield _deploy(SHARE_RATE_SOURCE, (authority,))
     if has_lens:
         yield _deploy(LENS, (clearinghouse,), authority=False, CLEARINGHOUSE=clearinghouse)
+    yield _deploy(
+        RISK_LENS,
+        (clearinghouse,),
+        authority=False,
+        CLEARINGHOUSE=clearinghouse,
+        ORACLE=oracle,
+    )
     if config.rule:
         yield _deploy(
             RULE_ENGINE,
@@ -633,6 +648,12 @@ def _rules(config: NetworkConfig) -> Iterator[Step]:
         rates = (perp.maintenance_bps, perp.initial_bps, perp.depth)
         title = f"rates of {name}-PERP"
         yield _rule(title, ("setPerp", identity, *rates), ("perpTargets", identity), rates)
+    for name, option in config.rule.options.items():
+        identity = config.underlying(name).id
+        parts = (option.maintenance_bps, option.initial_bps, option.floor_bps)
+        ramps = tuple(RampTo(part) for part in parts)
+        title = f"rates of options on {name}"
+        yield _rule(title, ("setOption", identity, *parts), ("optionRule", identity), ramps)
     for symbol, one in config.rule.weights.items():
         identity = config.asset_id(symbol)
         weights = (one.maintenance_bps, one.initial_bps)

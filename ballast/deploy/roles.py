@@ -38,7 +38,7 @@ FUNCTIONS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         CLEARINGHOUSE: ("registerAsset", "registerEngine", "listMarket", "resumeNewRisk"),
         EXCHANGE: ("setFees",),
         JOINT_ENGINE: ("setUnderlying", "setAsset", "setRampTime"),
-        RULE_ENGINE: ("setPerp", "setAsset", "setRampTime"),
+        RULE_ENGINE: ("setPerp", "setAsset", "setOption", "setRampTime"),
         CHAINLINK_SOURCE: ("setAggregator",),
         QUORUM_SOURCE: ("setPublishers",),
         VOLATILITY_QUORUM: ("setPublishers",),

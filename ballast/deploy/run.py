@@ -18,10 +18,12 @@ from ballast.deploy.plan import (
     NotZero,
     OwnedAccount,
     Plan,
+    RampTo,
     Ref,
     Send,
     View,
 )
+from ballast.risk.ramp import Ramp
 
 GROUP_TRIES = 3
 
@@ -94,6 +96,8 @@ def matches(expected: Any, value: Any) -> bool:
         return True
     if isinstance(expected, NotZero):
         return bool(value)
+    if isinstance(expected, RampTo):
+        return Ramp.decode(value).target == expected.target
     if isinstance(expected, list | tuple):
         return (
             isinstance(value, list | tuple)

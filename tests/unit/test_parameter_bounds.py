@@ -99,7 +99,8 @@ def volatility(field: str) -> Callable[[Stage, int], Any]:
 
 
 def allow_expiry(stage: Stage, value: int) -> None:
-    expiry = (stage.system.evm.now // DAY + 2) * DAY + 8 * 3600
+    days = 2 + len(stage.system.oracle.liveExpiries(ETH))
+    expiry = (stage.system.evm.time // DAY + days) * DAY + 8 * 3600
     stage.system.oracle.allowExpiry(ETH, expiry, value)
 
 
@@ -227,6 +228,16 @@ TABLE = [
         },
     ),
     *rows(
+        "RuleEngine",
+        "setOption",
+        "RuleParameters_OptionRatesOutOfBounds",
+        {
+            "mm_o": (1, 1000, rule("setOption", ETH, None, 1500, 1000)),
+            "im_o": (1000, 100 * PERCENT, rule("setOption", ETH, 750, None, 1000)),
+            "floor_o": (750, 1500, rule("setOption", ETH, 750, 1500, None)),
+        },
+    ),
+    *rows(
         "Exchange",
         "setFees",
         "Exchange_FeeOutOfBounds",
@@ -241,6 +252,18 @@ TABLE = [
                 None,
                 10**8 << 72,
                 lambda stage, v: stage.system.clearinghouse.setAssetCap(WBTC, v),
+            )
+        },
+    ),
+    *rows(
+        "Clearinghouse",
+        "setOptionCap",
+        "Clearinghouse_OptionCapOutOfBounds",
+        {
+            "cap": (
+                None,
+                1 << 90,
+                lambda stage, v: stage.system.clearinghouse.setOptionCap(ETH, v),
             )
         },
     ),
