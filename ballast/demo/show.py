@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ballast.demo.run import Result, Row, Standing
+from ballast.demo.stage import Netting
 from ballast.oracle.prices import PriceRow
 from ballast.units import WAD
 
@@ -53,6 +54,25 @@ class Screen:
             line.append("  liquidated", "bold red")
         self.console.print(line)
         self.progress.update(self._task, completed=number + 1)
+
+    def netting(self, accounts: Sequence[Netting]) -> None:
+        """What accounts with options need, and what they would need without netting."""
+        table = Table(title="Initial margin of the options book, in USDC", show_lines=True)
+        table.add_column("participant")
+        table.add_column("positions")
+        for column in ("each alone", "without netting", "needed", "saved"):
+            table.add_column(column, justify="right")
+        for one in accounts:
+            apart = sum(one.alone)
+            table.add_row(
+                one.name,
+                "\n".join(one.positions),
+                "\n".join(_money(margin) for margin in one.alone),
+                _money(apart),
+                _money(one.together),
+                f"{1 - one.together / apart:.0%}",
+            )
+        self.console.print(table)
 
     def _head(self, tick: PriceRow, standings: Sequence[Standing]) -> None:
         symbols = "".join(f"{symbol:>10}" for symbol in tick.prices)
