@@ -22,6 +22,7 @@ from ballast.demo.process import KeeperProcess
 from ballast.demo.run import Demo
 from ballast.demo.show import Screen, show_result
 from ballast.demo.stage import Stage
+from ballast.demo.surface import Surface
 from ballast.deploy.config import NetworkConfig, UnderlyingConfig, config_path, load_config
 from ballast.deploy.deployment import Deployment
 from ballast.devnet.anvil import CHAIN_ID, Anvil
@@ -29,6 +30,7 @@ from ballast.oracle.prices import PriceRow
 from ballast.units import from_wad, to_units
 from scripts._shared import console, readable, say
 
+ACCOUNTS = 11  # of anvil: those of the cast
 SET_UP_SECONDS = 3600  # between the first block and the first price
 _MOMENT = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%SZ"])
 
@@ -48,10 +50,10 @@ def cli(
 ) -> None:
     """Show Ballast through a crash on a local chain of its own.
 
-    Traders and a market maker deposit and trade; then prices fall, publishers and aggregators
-    report them, and the keeper, in its own process, refreshes prices and liquidates. Fails unless
-    the books balance to the wei and exactly the accounts that the Python model predicted were
-    liquidated.
+    Traders and a market maker deposit and trade, and two of them write options; then prices fall,
+    publishers and aggregators report them, and the keeper, in its own process, refreshes prices
+    and slices, and liquidates. Fails unless the books balance to the wei and exactly the accounts
+    that the Python model predicted were liquidated.
     """
     if seed is not None and prices is not None:
         raise click.UsageError("--seed makes a path, --prices replays one: name one of them")
@@ -66,7 +68,8 @@ def cli(
 
 def _play(stack: ExitStack, folder: Path, rows: list[PriceRow], seed: int) -> bool:
     console.rule("A local chain")
-    anvil = stack.enter_context(Anvil(rows[0].time - SET_UP_SECONDS, folder / "anvil.log"))
+    start = rows[0].time - SET_UP_SECONDS
+    anvil = stack.enter_context(Anvil(start, folder / "anvil.log", accounts=ACCOUNTS))
     console.print(f"anvil {anvil.pid} at {anvil.url}", highlight=False)
     chain = Chain(anvil.web3)
     path = book_path(CHAIN_ID, folder / "deployments")
@@ -77,8 +80,9 @@ def _play(stack: ExitStack, folder: Path, rows: list[PriceRow], seed: int) -> bo
         client,
         anvil,
         Stage(client, rows[0].prices),
-        Feeds(client, folder / "reports", seed),
-        keeper,
+        feeds=Feeds(client, folder / "reports", seed),
+        surface=Surface(client, folder / "reports", seed),
+        keeper=keeper,
     )
     console.rule("Trades")
     screen = Screen(console, len(rows))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from ballast.codec import AccountId, Collateral, Perp, Position
+from ballast.codec import AccountId, Collateral, Option, Perp, Position
 
 CASH = 0
 DUST_PER_EVENT = 8  # wei: an event changes at most four balances, each with two roundings
@@ -43,6 +43,7 @@ class Books:
     accounts: Mapping[AccountId, Holding]
     assets: Mapping[int, AssetBook]
     open_interest: Mapping[int, int] = field(default_factory=dict)
+    option_interest: Mapping[int, int] = field(default_factory=dict)
     reserve: int = 0
     events: int = 0
 
@@ -56,6 +57,7 @@ def problems(books: Books) -> list[str]:
     """What does not balance; nothing if all does."""
     found: list[str] = []
     found.extend(_perpetuals(books))
+    found.extend(_options(books))
     found.extend(_collateral(books))
     found.extend(_supply(books))
     found.extend(_cash(books))
@@ -100,6 +102,20 @@ def _perpetuals(books: Books) -> Iterator[str]:
             yield f"open interest of market {underlying} is {recorded}, long sizes sum to {longs}"
 
 
+def _options(books: Books) -> Iterator[str]:
+    options = [position for position in _all_positions(books) if isinstance(position, Option)]
+    for series in sorted({option.instrument for option in options}):
+        total = sum(option.size for option in options if option.instrument == series)
+        if total:
+            yield f"sizes of series {series.key:#x} sum to {total}, not to zero"
+    for underlying in sorted({one.underlying for one in options} | set(books.option_interest)):
+        sizes = [option.size for option in options if option.underlying == underlying]
+        longs = sum(size for size in sizes if size > 0)
+        recorded = books.option_interest.get(underlying, 0)
+        if longs != recorded:
+            yield f"open options on {underlying} are {recorded}, long sizes sum to {longs}"
+
+
 def _collateral(books: Books) -> Iterator[str]:
     for asset, book in books.assets.items():
         if asset == CASH:
@@ -127,7 +143,8 @@ def _cash(books: Books) -> Iterator[str]:
 
 
 def _equity(books: Books) -> Iterator[str]:
-    """Worth of all accounts is what the Clearinghouse holds: perpetuals cancel, less roundings."""
+    """Worth of all accounts is what the Clearinghouse holds: perpetuals and options cancel, less
+    roundings."""
     worth = sum(account.equity for account in books.accounts.values())
     backing = cash_held(books) - books.reserve
     backing += sum(

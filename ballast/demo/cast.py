@@ -10,11 +10,12 @@ from eth_account.signers.local import LocalAccount
 from ballast.client.signers import KeySigner
 from ballast.codec import AccountId
 from ballast.devnet.anvil import dev_account
-from ballast.units import WAD
+from ballast.units import BPS, WAD
 
 BTC, ETH = "BTC", "ETH"
 USDC, WETH, WBTC = "USDC", "WETH", "WBTC"
 LOT = WAD // 10**4
+STRIKE_TICK = 50 * WAD
 
 
 @dataclass(frozen=True)
@@ -61,15 +62,32 @@ class Deal:
     dollars: int
 
 
+@dataclass(frozen=True, slots=True)
+class OptionDeal:
+    """A trade of options on ether: the strike in 1e-4 of the first price, the size in dollars."""
+
+    taker: str
+    strike_bps: int
+    is_put: bool
+    dollars: int
+
+    def strike(self, price: int) -> int:
+        """The strike (WAD), a multiple of what the devnet lists."""
+        return max(price * self.strike_bps // BPS // STRIKE_TICK, 1) * STRIKE_TICK
+
+
 DEPLOYER = Actor("deployer", dev_account(0))
 MAKER = Actor("market maker", dev_account(1))
 OUTRIGHT = Actor("outright", dev_account(2))
 HEDGER = Actor("hedger", dev_account(3))
 BORROWER = Actor("borrower", dev_account(4))
+COVERED = Actor("covered", dev_account(9))
+STRADDLE = Actor("straddle", dev_account(10))
 KEEPER = Actor("keeper", dev_account(8), index=1)
 PUBLISHERS = tuple(Actor(f"publisher {n}", dev_account(4 + n)) for n in (1, 2, 3))
 
-TRADERS = (OUTRIGHT, HEDGER, BORROWER)
+WRITERS = (COVERED, STRADDLE)
+TRADERS = (OUTRIGHT, HEDGER, BORROWER, *WRITERS)
 PARTICIPANTS = (MAKER, *TRADERS, KEEPER)
 
 FUNDS = {
@@ -77,6 +95,8 @@ FUNDS = {
     OUTRIGHT.name: Funds(usdc=30_000),
     HEDGER.name: Funds(usdc=32_000),
     BORROWER.name: Funds(weth=20_000, wbtc=12_000),
+    COVERED.name: Funds(weth=20_000),
+    STRADDLE.name: Funds(usdc=30_000),
     KEEPER.name: Funds(usdc=150_000),
 }
 
@@ -88,6 +108,13 @@ DEALS = (
     Deal(HEDGER.name, "ETH-PERP", -90_000),
     Deal(BORROWER.name, "WBTC", -2_000),
     Deal(BORROWER.name, "ETH-PERP", 25_000),
+)
+# One writes a call against each ether that it holds, a tenth over the price; the other writes calls
+# and puts at the price, and then hedges their delta with the perpetual.
+OPTION_DEALS = (
+    OptionDeal(COVERED.name, 11_000, is_put=False, dollars=-20_000),
+    OptionDeal(STRADDLE.name, 10_000, is_put=False, dollars=-30_000),
+    OptionDeal(STRADDLE.name, 10_000, is_put=True, dollars=-30_000),
 )
 BORROWED = 5_000  # dollars that the borrower takes out beyond its cash
 

@@ -17,7 +17,9 @@ from ballast.model.replay import Event as ReplayEvent
 from ballast.model.replay import Replay
 from ballast.model.system import System
 from ballast.oracle.mirror import FeedState, Observation
+from ballast.oracle.volatility import Board
 from ballast.risk.joint_scenario import JointScenarioEngine
+from ballast.risk.options import NoOptions
 from ballast.risk.parameters import AssetRisk, Parameters, UnderlyingRisk
 
 ENGINE = "JointScenarioEngine"
@@ -63,6 +65,19 @@ def read_parameters(client: Client) -> Parameters:
     )
 
 
+class Slices(NoOptions):
+    """Accepted slices of expiries that are all more than half an hour away."""
+
+    def __init__(self, boards: Mapping[int, Board]) -> None:
+        self._boards = boards
+
+    def slice(self, underlying: int, expiry: int) -> int:
+        """The word of an expiry; zero if none ever was."""
+        board = self._boards.get(underlying)
+        found = board.slices.get(expiry) if board else None
+        return found.encode() if found else 0
+
+
 class Mirror:
     """Follows a deployment by its events."""
 
@@ -103,10 +118,12 @@ class Mirror:
         self,
         feeds: Mapping[int, FeedState],
         offered: Mapping[int, Sequence[Observation]],
+        boards: Mapping[int, Board],
         now: int,
     ) -> Prediction:
-        """Margins of all accounts once the offered observations are accepted, at `now`."""
-        system = self._system(feeds, now)
+        """Margins of all accounts once the offered observations are accepted, at `now`, and with
+        the slices of `boards`."""
+        system = self._system(feeds, boards, now)
         system.refresh(sorted(offered.items()))
         snapshots = {u: system.feeds.snapshot(u) for u in feeds}
         margins = {account: system.house.margin(account, 0) for account in self.accounts}
@@ -129,9 +146,11 @@ class Mirror:
                 found.append(f"account {account} is not what its events make it")
         return found
 
-    def margin_differences(self, feeds: Mapping[int, FeedState]) -> list[str]:
+    def margin_differences(
+        self, feeds: Mapping[int, FeedState], boards: Mapping[int, Board]
+    ) -> list[str]:
         """The accounts whose margin at the newest block is not, to the wei, that of the mirror."""
-        system = self._system(feeds, self._client.chain.time)
+        system = self._system(feeds, boards, self._client.chain.time)
         found = []
         margins = self._client.clearinghouse.margins(self.accounts)
         for account, margin in zip(self.accounts, margins, strict=True):
@@ -144,7 +163,9 @@ class Mirror:
         house = self._client.book.address("Clearinghouse")
         return Call("Clearinghouse", house, "accountWords", (bytes(account),))
 
-    def _system(self, feeds: Mapping[int, FeedState], now: int) -> System:
+    def _system(
+        self, feeds: Mapping[int, FeedState], boards: Mapping[int, Board], now: int
+    ) -> System:
         """A model of the whole system in the state that events and feeds tell."""
         book = self._client.book
         names = ("Clearinghouse", "OracleAdapter", "Exchange", "Liquidator")
@@ -158,5 +179,5 @@ class Mirror:
         )
         system.feeds.states = dict(feeds)
         system.house.state.restore(self._replay.state.saved())
-        system.house.engines = [JointScenarioEngine(system.feeds, self._parameters)]
+        system.house.engines = [JointScenarioEngine(system.feeds, self._parameters, Slices(boards))]
         return system

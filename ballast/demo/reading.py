@@ -21,6 +21,10 @@ def read_books(
         accounts={account: _holding(client, account) for account in accounts},
         assets={asset.id: _asset(client, asset, holders) for asset in book.assets.values()},
         open_interest={u: client.clearinghouse.market(u).open_interest for u in _markets(book)},
+        option_interest={
+            u.id: client.clearinghouse.option_market(u.id).open_interest
+            for u in book.underlyings.values()
+        },
         reserve=client.clearinghouse.interest().reserve,
         events=events,
     )

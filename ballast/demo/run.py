@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -12,15 +12,17 @@ from ballast.client.client import Client
 from ballast.client.events import Event
 from ballast.codec import AccountId, Snapshot
 from ballast.demo.books import Books, problems
-from ballast.demo.cast import DEPLOYER, PARTICIPANTS, TRADERS, Actor
+from ballast.demo.cast import DEPLOYER, PARTICIPANTS, TRADERS, WRITERS, Actor
 from ballast.demo.feeds import Feeds
 from ballast.demo.mirror import Mirror, Prediction
 from ballast.demo.process import KeeperProcess
 from ballast.demo.reading import read_books
-from ballast.demo.stage import Stage
+from ballast.demo.stage import Netting, Stage
+from ballast.demo.surface import Surface
 from ballast.devnet.anvil import Anvil
 from ballast.keeper.chain import read_feeds
 from ballast.oracle.prices import PriceRow, PricesError
+from ballast.oracle.volatility import Board
 from ballast.units import wad_div_floor
 
 POLL_SECONDS = 0.03
@@ -43,6 +45,8 @@ class Show(Protocol):
     def say(self, line: str) -> None: ...
 
     def tick(self, number: int, tick: PriceRow, standings: Sequence[Standing]) -> None: ...
+
+    def netting(self, accounts: Sequence[Netting]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +105,21 @@ class Demo:
     """Plays a path tick by tick."""
 
     def __init__(
-        self, client: Client, anvil: Anvil, stage: Stage, feeds: Feeds, keeper: KeeperProcess
+        self,
+        client: Client,
+        anvil: Anvil,
+        stage: Stage,
+        *,
+        feeds: Feeds,
+        surface: Surface,
+        keeper: KeeperProcess,
     ) -> None:
         self._client = client
         self._anvil = anvil
         self._stage = stage
         self._feeds = feeds
+        self._surface = surface
+        self._expiry: int | None = None
         self._keeper = keeper
         self._mirror = Mirror(client)
         self._names = {actor.account: actor.name for actor in PARTICIPANTS}
@@ -116,6 +129,7 @@ class Demo:
     def play(self, ticks: Sequence[PriceRow], show: Show) -> Result:
         """The first tick opens the trade, the others are the path."""
         first, *path = ticks
+        self._expiry = self._surface.choose(ticks[-1].time)
         self._stage.fund()
         show.say("deposits made; waiting for the keeper")
         self._keeper.wait_until_ready()
@@ -124,6 +138,7 @@ class Demo:
         for line in self._stage.trade():
             show.say(line)
         self._stage.borrow()
+        self._write_options(show)
         for number, tick in enumerate(path, 1):
             self._tick(tick, number, show)
             if self._result.problems:
@@ -133,6 +148,15 @@ class Demo:
         self._finish(before)
         return self._result
 
+    def _write_options(self, show: Show) -> None:
+        """The options book, and what it needs with netting and without."""
+        if self._expiry is None:
+            show.say("no options: the path is longer than the last expiry")
+            return
+        for line in self._stage.trade_options(self._expiry):
+            show.say(line)
+        show.netting([self._stage.netting(actor) for actor in WRITERS])
+
     # ---- One tick ----
 
     def _tick(self, tick: PriceRow, number: int, show: Show) -> None:
@@ -141,9 +165,10 @@ class Demo:
         states = read_feeds(self._client)
         offered = self._feeds.offer(tick)
         self._mirror.follow()
-        prediction = self._mirror.predict(states, offered, tick.time + 1)
+        boards = self._offer_slices(tick.time)
+        prediction = self._mirror.predict(states, offered, boards, tick.time + 1)
         self._anvil.advance_to(tick.time)
-        obstacle = self._wait(tick)
+        obstacle = self._wait(tick, boards)
         liquidated = self._liquidated(self._mirror.follow())
         moment = f"tick {number}"
         self._result.problems += [f"{moment}: {obstacle}"] if obstacle else []
@@ -151,6 +176,12 @@ class Demo:
         standings = [self._standing(actor, prediction, liquidated) for actor in TRADERS]
         show.tick(number, tick, standings)
         self._comment(prediction, liquidated, show)
+
+    def _offer_slices(self, moment: int) -> dict[int, Board]:
+        """The boards once what the publishers say of this moment is accepted."""
+        if self._expiry is None:
+            return self._surface.read()
+        return self._surface.offer(self._expiry, moment)
 
     def _compare(
         self, moment: str, prediction: Prediction, liquidated: frozenset[AccountId]
@@ -160,7 +191,8 @@ class Demo:
         accepted = {underlying: state.snapshot for underlying, state in feeds.items()}
         found = compare(moment, prediction.liquidatable, liquidated)
         found += compare_prices(moment, dict(prediction.snapshots), accepted)
-        return found + [f"{moment}: {what}" for what in self._mirror.margin_differences(feeds)]
+        differences = self._mirror.margin_differences(feeds, self._surface.read())
+        return found + [f"{moment}: {what}" for what in differences]
 
     def _comment(self, prediction: Prediction, liquidated: Sequence[AccountId], show: Show) -> None:
         for account in sorted(prediction.bankrupt):
@@ -197,25 +229,28 @@ class Demo:
             late = now - tick.time
             raise PricesError(f"the prices are too close in time: the chain is {late} s ahead")
 
-    def _wait(self, tick: PriceRow) -> str:
-        """Waits until every price of the tick is accepted and nobody is left to be liquidated.
+    def _wait(self, tick: PriceRow, boards: Mapping[int, Board]) -> str:
+        """Waits until every price and slice of the tick is accepted, and nobody is left to be
+        liquidated.
 
         Answers what is still missing when it takes too long.
         """
         deadline = time.monotonic() + TICK_SECONDS
-        while obstacle := self._unsettled(tick):
+        while obstacle := self._unsettled(tick, boards):
             if time.monotonic() > deadline:
                 return obstacle
             self._keeper.require_alive()
             time.sleep(POLL_SECONDS)
         return ""
 
-    def _unsettled(self, tick: PriceRow) -> str:
+    def _unsettled(self, tick: PriceRow, boards: Mapping[int, Board]) -> str:
         """What the keeper has still to do; nothing if it is done."""
         book = self._client.book
         snapshots = self._client.oracle.snapshots([u.id for u in book.underlyings.values()])
         if any(snapshot.time < tick.time for snapshot in snapshots):
             return "prices were not refreshed"
+        if self._expiry is not None and not self._surface.is_accepted(self._expiry, boards):
+            return "the slice of volatility is not the predicted one"
         margins = self._client.clearinghouse.margins(self._mirror.accounts)
         if any(m is not None and 0 <= m.equity < m.maintenance for m in margins):
             return "an account under its maintenance margin was left"

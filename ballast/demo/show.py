@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ballast.demo.run import Result, Row, Standing
+from ballast.demo.stage import Netting
 from ballast.oracle.prices import PriceRow
 from ballast.units import WAD
 
@@ -41,27 +42,44 @@ class Screen:
         )
 
     def tick(self, number: int, tick: PriceRow, standings: Sequence[Standing]) -> None:
-        """One line: prices, and the health of every trader before the keeper acted."""
+        """One line: prices, and the health of every trader before the keeper acted; × if it was
+        liquidated."""
         if number == 1:
             self._head(tick, standings)
         moment = datetime.fromtimestamp(tick.time, UTC).strftime("%d %b %H:%M")
         prices = "".join(f"{price / WAD:>10,.2f}" for price in tick.prices.values())
-        line = Text(f"{number:>4}  {moment} {prices}")
+        line = Text(f"{number:>3} {moment}{prices}")
         for standing in standings:
-            line.append(f"{_health(standing.health):>9}", _style(standing))
-        if any(standing.liquidated for standing in standings):
-            line.append("  liquidated", "bold red")
-        self.console.print(line)
+            line.append(f"{_health(standing):>9}", _style(standing))
+        self.console.print(line, no_wrap=True)
         self.progress.update(self._task, completed=number + 1)
+
+    def netting(self, accounts: Sequence[Netting]) -> None:
+        """What accounts with options need, and what they would need without netting."""
+        table = Table(title="Initial margin of the options book, in USDC")
+        table.add_column("participant")
+        table.add_column("position")
+        for column in ("alone", "netted", "saved"):
+            table.add_column(column, justify="right")
+        for one in accounts:
+            for position, margin in zip(one.positions, one.alone, strict=True):
+                table.add_row(one.name, position, _money(margin))
+            apart = sum(one.alone)
+            saved = f"{1 - one.together / apart:.0%}"
+            table.add_row("", "all", _money(apart), _money(one.together), saved, style="bold")
+            table.add_section()
+        self.console.print(table)
 
     def _head(self, tick: PriceRow, standings: Sequence[Standing]) -> None:
         symbols = "".join(f"{symbol:>10}" for symbol in tick.prices)
         names = "".join(f"{standing.name:>9}" for standing in standings)
-        self.console.print(f"{'':>18} {symbols}{names}", style="bold")
+        self.console.print(f"{'':>16}{symbols}{names}", style="bold", no_wrap=True)
 
 
-def _health(health: int | None) -> str:
-    return "–" if health is None else f"{health / WAD:.2f}"
+def _health(standing: Standing) -> str:
+    if standing.health is None:
+        return "–"
+    return f"{standing.health / WAD:.2f}{'×' if standing.liquidated else ''}"
 
 
 def _style(standing: Standing) -> str:

@@ -199,6 +199,15 @@ class PerpRuleConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class OptionRuleConfig:
+    """What the rule engine requires of a short option, in parts of spot."""
+
+    maintenance_bps: int
+    floor_bps: int
+    initial_bps: int
+
+
+@dataclass(frozen=True, slots=True)
 class WeightsConfig:
     """What the rule engine lets a collateral asset lend."""
 
@@ -208,10 +217,12 @@ class WeightsConfig:
 
 @dataclass(frozen=True, slots=True)
 class RuleConfig:
-    """The rule engine: rates of every market and weights of every collateral asset, by name."""
+    """The rule engine: rates of every market, of all options on an underlying, and weights of
+    every collateral asset, by name."""
 
     ramp_time: int
     perps: Mapping[str, PerpRuleConfig]
+    options: Mapping[str, OptionRuleConfig]
     weights: Mapping[str, WeightsConfig]
 
 
@@ -309,6 +320,7 @@ _FEEDS: Mapping[str, dict[str, int]] = {
     },
 }
 _RULE = PerpRuleConfig(500, 1000, 0)
+_OPTION_RULE = OptionRuleConfig(750, 1000, 1500)
 # Bounds of the contracts on every rate of an underlying and on every whole number of a feed.
 _RISK_BOUNDS = {
     "perp_maintenance": (0, governed.MAX_PERP_INITIAL),
@@ -691,7 +703,7 @@ def _fee(fields: Fields, key: str) -> int:
 
 
 def _rule(fields: Fields, config: NetworkConfig) -> RuleConfig:
-    """Markets that are left out have the standard rates and the depth of their feed."""
+    """What is left out has the standard rates, and a market the depth of its feed."""
     markets = {one.name: one.feed for one in config.underlyings if one.market}
     perps = {name: replace(_RULE, depth=feed.depth) for name, feed in markets.items()}
     given = fields.entries("perps") if fields.has("perps") else []
@@ -713,6 +725,7 @@ def _rule(fields: Fields, config: NetworkConfig) -> RuleConfig:
     rule = RuleConfig(
         ramp_time=_ramp_time(fields),
         perps=perps,
+        options=_option_rules(fields, config),
         weights={name: weights[name] for name in names},
     )
     fields.finish()
@@ -734,6 +747,25 @@ def _perp_rule(fields: Fields, standard: PerpRuleConfig) -> PerpRuleConfig:
     )
     fields.finish()
     return rule
+
+
+def _option_rules(fields: Fields, config: NetworkConfig) -> dict[str, OptionRuleConfig]:
+    """Rates of every underlying that has options."""
+    found = {one.name: _OPTION_RULE for one in config.underlyings if one.options}
+    for name, entry in fields.entries("options") if fields.has("options") else []:
+        if name not in found:
+            raise ConfigError(f"{entry.path}: {name} has no options")
+        found[name] = _option_rule(entry)
+    return found
+
+
+def _option_rule(fields: Fields) -> OptionRuleConfig:
+    standard = _OPTION_RULE
+    maintenance = fields.integer("maintenance_bps", 1, 10_000, standard.maintenance_bps)
+    floor = fields.integer("floor_bps", maintenance, 10_000, standard.floor_bps)
+    initial = fields.integer("initial_bps", floor, 10_000, standard.initial_bps)
+    fields.finish()
+    return OptionRuleConfig(maintenance, floor, initial)
 
 
 def _weights(fields: Fields) -> WeightsConfig:

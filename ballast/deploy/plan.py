@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ballast.codec import AccountId
+from ballast.codec import AccountId, Snapshot
 from ballast.deploy.config import (
     CASH_FEED,
     CHAINLINK,
@@ -38,11 +38,13 @@ from ballast.deploy.names import (
     ORACLE,
     PYTH_SOURCE,
     QUORUM_SOURCE,
+    RISK_LENS,
     RULE_ENGINE,
     SHARE_RATE_SOURCE,
     VOLATILITY_QUORUM,
 )
 from ballast.deploy.roles import ADMIN_ROLE, FUNCTIONS, ROLE_IDS, selector
+from ballast.risk.ramp import Ramp
 
 ENGINE = 0
 RULE_ENGINE_ID = 1
@@ -82,12 +84,18 @@ class OwnedAccount:
 class Any_:  # noqa: N801 (reads as what it is: a hole in a pattern)
     """Matches every value."""
 
+    def accepts(self, value: Any) -> bool:
+        return True
+
     def __repr__(self) -> str:
         return "anything"
 
 
 class NotZero:
     """Matches every number but zero."""
+
+    def accepts(self, value: Any) -> bool:
+        return bool(value)
 
     def __repr__(self) -> str:
         return "not zero"
@@ -96,8 +104,21 @@ class NotZero:
 class HasPrice:
     """Matches snapshots with a price. While the sequencer is down, those without are not zero."""
 
+    def accepts(self, value: Any) -> bool:
+        return Snapshot.decode(value).price > 0
+
     def __repr__(self) -> str:
         return "a price"
+
+
+@dataclass(frozen=True, slots=True)
+class RampTo:
+    """Matches the ramps of a contract that are at a target or on their way to it."""
+
+    target: int
+
+    def accepts(self, value: Any) -> bool:
+        return Ramp.decode(value).target == self.target
 
 
 ANY = Any_()
@@ -362,6 +383,13 @@ def _peripherals(config: NetworkConfig, has_lens: bool) -> Iterator[Step]:
         yield _deploy(SHARE_RATE_SOURCE, (authority,))
     if has_lens:
         yield _deploy(LENS, (clearinghouse,), authority=False, CLEARINGHOUSE=clearinghouse)
+    yield _deploy(
+        RISK_LENS,
+        (clearinghouse,),
+        authority=False,
+        CLEARINGHOUSE=clearinghouse,
+        ORACLE=oracle,
+    )
     if config.rule:
         yield _deploy(
             RULE_ENGINE,
@@ -641,6 +669,12 @@ def _rules(config: NetworkConfig) -> Iterator[Step]:
         rates = (perp.maintenance_bps, perp.initial_bps, perp.depth)
         title = f"rates of {name}-PERP"
         yield _rule(title, ("setPerp", identity, *rates), ("perpTargets", identity), rates)
+    for name, option in config.rule.options.items():
+        identity = config.underlying(name).id
+        parts = (option.maintenance_bps, option.initial_bps, option.floor_bps)
+        ramps = tuple(RampTo(part) for part in parts)
+        title = f"rates of options on {name}"
+        yield _rule(title, ("setOption", identity, *parts), ("optionRule", identity), ramps)
     for symbol, one in config.rule.weights.items():
         identity = config.asset_id(symbol)
         weights = (one.maintenance_bps, one.initial_bps)

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
-from ballast.codec import AccountId, Snapshot
+from ballast.codec import AccountId
 from ballast.deploy.plan import (
     Any_,
     Check,
@@ -19,6 +19,7 @@ from ballast.deploy.plan import (
     NotZero,
     OwnedAccount,
     Plan,
+    RampTo,
     Ref,
     Send,
     View,
@@ -91,12 +92,8 @@ def resolve(value: Any, addresses: Mapping[str, str], deployer: str) -> Any:
 
 def matches(expected: Any, value: Any) -> bool:
     """Whether a value is what a resolved pattern asks for; addresses compare without case."""
-    if isinstance(expected, Any_):
-        return True
-    if isinstance(expected, NotZero):
-        return bool(value)
-    if isinstance(expected, HasPrice):
-        return Snapshot.decode(value).price > 0
+    if isinstance(expected, Any_ | NotZero | HasPrice | RampTo):
+        return expected.accepts(value)
     if isinstance(expected, list | tuple):
         return (
             isinstance(value, list | tuple)

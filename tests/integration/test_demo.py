@@ -36,8 +36,15 @@ def test_a_crash_ends_with_balanced_books_and_the_predicted_liquidations(tmp_pat
     path.write_text(CRASH)
     done = demo("--prices", str(path))
     assert done.returncode == 0, done.stdout + done.stderr
-    assert re.search(r"46,500.00 .* liquidated", done.stdout)
+    assert re.search(r"46,500.00 .*\d×", done.stdout)
     assert re.search(r"│ outright .* [12] × │", done.stdout)
+    assert re.search(r"covered sells [\d.]+ ETH-2026\d{4}-3300-C at", done.stdout)
+    assert re.search(r"straddle sells [\d.]+ ETH-2026\d{4}-3000-P at", done.stdout)
+    saved = re.findall(r"│ all +│ +([\d,.]+) │ +([\d,.]+) │ +\d+% │", done.stdout)
+    assert len(saved) == 2
+    for alone, netted in saved:
+        assert float(netted.replace(",", "")) < float(alone.replace(",", ""))
+    assert re.search(r"│ (covered|straddle) .* – │", done.stdout)
     assert "The books balance to the wei" in done.stdout
     assert re.search(r"│ hedger .* – │", done.stdout)
 

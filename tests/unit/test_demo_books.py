@@ -4,13 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ballast.codec import AccountId, Collateral, Perp
+from ballast.codec import AccountId, Collateral, Option, Perp
 from ballast.demo.books import AssetBook, Books, Holding, cash_claimed, cash_held, problems
 from ballast.units import WAD
 
 TRADER, MAKER, INSURANCE = (AccountId.make("0x" + f"{n:02x}" * 20) for n in (1, 2, 3))
 CASH, WETH = 0, 1
 BTC = 1
+ETH = 1
 MARK = 50_000 * WAD
 PRICE = 2_000 * WAD
 
@@ -96,6 +97,46 @@ def test_an_unbacked_wei_of_perpetual_is_found():
 def test_open_interest_of_nobody_is_found():
     (problem,) = problems(replace(balanced(), open_interest={BTC: WAD, 2: 5}))
     assert problem == "open interest of market 2 is 5, long sizes sum to 0"
+
+
+def with_options(books: Books) -> Books:
+    """The trader has written a call to the maker."""
+    for account, size in ((TRADER, -2 * WAD), (MAKER, 2 * WAD)):
+        positions = (*books.accounts[account].positions, call(size))
+        books = with_account(books, account, positions=positions)
+    return replace(books, option_interest={ETH: 2 * WAD})
+
+
+def call(size: int, strike: int = 2_000 * WAD) -> Option:
+    return Option(ETH, 1_774_000_000, strike, is_put=False, size=size)
+
+
+def test_options_cancel():
+    assert problems(with_options(balanced())) == []
+
+
+def test_an_unbacked_wei_of_an_option_is_found():
+    books = with_options(balanced())
+    found = problems(
+        with_account(
+            books, MAKER, positions=(*books.accounts[MAKER].positions[:1], call(2 * WAD + 1))
+        )
+    )
+    assert found[0].endswith("sum to 1, not to zero")
+    assert "open options on 1 are" in found[1]
+
+
+def test_a_strike_does_not_back_another():
+    books = with_options(balanced())
+    positions = (*books.accounts[MAKER].positions[:1], call(2 * WAD, 2_050 * WAD))
+    found = problems(with_account(books, MAKER, positions=positions))
+    assert len(found) == 2
+    assert all("not to zero" in problem for problem in found)
+
+
+def test_open_options_of_nobody_are_found():
+    (problem,) = problems(replace(balanced(), option_interest={ETH: 5}))
+    assert problem == "open options on 1 are 5, long sizes sum to 0"
 
 
 @pytest.mark.parametrize("field", ["recorded", "held"])

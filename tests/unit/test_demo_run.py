@@ -5,10 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ballast.codec import AccountId, Snapshot
+from ballast.demo.cast import OptionDeal
 from ballast.demo.feeds import joined
+from ballast.demo.mirror import Slices
 from ballast.demo.run import compare, compare_prices
+from ballast.demo.surface import far_enough
 from ballast.oracle.reports import Domain, Report, pack_update, sign
+from ballast.oracle.volatility import Board, VolatilityConfig
 from ballast.units import WAD
+from ballast.volatility.surface import model_slice
 from tests.support.revm import Evm
 
 ONE, TWO = (AccountId.make("0x" + f"{n:02x}" * 20) for n in (1, 2))
@@ -38,6 +43,30 @@ def test_a_price_other_than_predicted_is_named(change: dict[str, int]):
     assert compare_prices("tick 3", {1: snapshot}, {1: replace(snapshot, block_tag=4)}) == []
     (problem,) = compare_prices("tick 3", {1: snapshot}, {1: replace(snapshot, **change)})
     assert problem.startswith("tick 3: feed 1 accepted")
+
+
+def test_options_that_trade_outlive_the_path_by_a_week():
+    end = 1_773_000_000
+    week = 7 * 86_400
+    assert far_enough([end - 1, end + week - 1, end + week, end + 2 * week], end) == end + week
+    assert far_enough([end + week - 1], end) is None
+    assert far_enough([], end) is None
+
+
+@pytest.mark.parametrize(
+    ("price", "bps", "strike"),
+    [(3_100, 11_000, 3_400), (3_100, 10_000, 3_100), (3_149, 10_000, 3_100), (12, 10_000, 50)],
+)
+def test_strikes_are_listed_ones(price: int, bps: int, strike: int):
+    deal = OptionDeal("somebody", bps, is_put=False, dollars=-1)
+    assert deal.strike(price * WAD) == strike * WAD
+
+
+def test_the_mirror_answers_the_word_of_a_slice():
+    slice_ = replace(model_slice(1_773_100_000, 1_773_000_000), max_age=1800)
+    slices = Slices({1: Board(VolatilityConfig(), (1_773_100_000,), {1_773_100_000: slice_})})
+    assert slices.slice(1, 1_773_100_000) == slice_.encode() != 0
+    assert slices.slice(1, 1_773_200_000) == slices.slice(2, 1_773_100_000) == 0
 
 
 @given(

@@ -12,6 +12,7 @@ import yaml
 from ballast.deploy.config import (
     CONFIGS,
     ConfigError,
+    OptionRuleConfig,
     PerpRuleConfig,
     SequencerConfig,
     config_path,
@@ -69,7 +70,17 @@ def test_the_rule_engine_has_defaults_for_every_market():
     assert config.rule.ramp_time == 3 * 86400
     standard = PerpRuleConfig(maintenance_bps=500, initial_bps=1000, depth=100_000)
     assert config.rule.perps == {"ETH": standard, "BTC": replace(standard, depth=5000)}
+    standard = OptionRuleConfig(maintenance_bps=750, floor_bps=1000, initial_bps=1500)
+    assert config.rule.options == {"ETH": standard, "BTC": standard}
     assert list(config.rule.weights) == ["WETH", "WBTC"]
+
+
+def test_rates_of_options_are_only_of_underlyings_that_have_some():
+    data = changed("underlyings.BTC.options", DELETED)
+    del data["engines"]["rule"]["options"]
+    config = parse_config(data, "devnet")
+    assert config.rule is not None
+    assert list(config.rule.options) == ["ETH"]
 
 
 def test_the_rule_engine_is_optional():
@@ -150,6 +161,23 @@ def test_publishers_are_put_in_ascending_order():
         ("engines.rule.perps.ETH.initial_bps", 499, "initial_bps must be a whole number from 500"),
         ("engines.rule.perps.ETH.maintenance_bps", 99, "the premium clamp 100 may not exceed"),
         ("engines.rule.perps.ETH.depth", -1, "perps.ETH.depth must be a whole number from 0"),
+        ("engines.rule.options.USDC", {}, "engines.rule.options.USDC: USDC has no options"),
+        ("engines.rule.options.ETH.rate", 1, "engines.rule.options.ETH.rate is not a known field"),
+        (
+            "engines.rule.options.ETH.maintenance_bps",
+            0,
+            "options.ETH.maintenance_bps must be a whole number from 1 to 10000",
+        ),
+        (
+            "engines.rule.options.ETH.floor_bps",
+            749,
+            "options.ETH.floor_bps must be a whole number from 750 to 10000",
+        ),
+        (
+            "engines.rule.options.ETH.initial_bps",
+            999,
+            "options.ETH.initial_bps must be a whole number from 1000 to 10000",
+        ),
         ("engines.rule.collateral.WETH", DELETED, "collateral must be weights of each of WETH, WB"),
         (
             "engines.rule.collateral.WETH.maintenance_weight_bps",

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from ballast.deploy.config import NetworkConfig, SequencerConfig, WeightsConfig
+from ballast.deploy.config import NetworkConfig, OptionRuleConfig, SequencerConfig, WeightsConfig
 from ballast.deploy.expiries import deployable_expiries
 from ballast.deploy.plan import ANY, NOT_ZERO, SEQUENCER, make_plan
 from ballast.deploy.run import DeployError, Runner, create_address, matches
+from ballast.risk.ramp import Ramp
 from tests.support.revm import DEPLOYER, Evm
 from tests.support.system import RevmExecutor, deploy_system, devnet_config
 
@@ -141,6 +142,8 @@ def test_an_engine_is_added_to_a_running_system(evm, config):
         "deploy RuleEngine",
         "rates of ETH-PERP",
         "rates of BTC-PERP",
+        "rates of options on ETH",
+        "rates of options on BTC",
         "weights of WETH",
         "weights of WBTC",
         "engine 1",
@@ -164,6 +167,39 @@ def test_a_changed_weight_ramps_and_is_sent_once(evm, config):
     third.run(changed)
     assert third.changes == 0
     assert third.differences(changed) == []
+
+
+def test_changed_rates_of_options_ramp_and_are_sent_once(evm, config):
+    first = Runner(RevmExecutor(evm))
+    first.run(make_plan(config))
+    assert config.rule is not None
+    rates = {**config.rule.options, "ETH": OptionRuleConfig(800, 1100, 1600)}
+    changed = make_plan(replace(config, rule=replace(config.rule, options=rates)))
+    titles: list[str] = []
+    second = Runner(
+        RevmExecutor(evm), first.addresses, lambda title, did: titles.append(title) if did else None
+    )
+    second.run(changed)
+    assert titles == ["rates of options on ETH"]
+    engine = evm.at("RuleEngine", first.addresses["RuleEngine"])
+    ramps = [Ramp.decode(word) for word in engine.optionRule(1)]
+    assert [(ramp.origin, ramp.target) for ramp in ramps] == [
+        (750, 800),
+        (1500, 1600),
+        (1000, 1100),
+    ]
+    third = Runner(RevmExecutor(evm), first.addresses)
+    third.run(changed)
+    assert third.changes == 0
+    assert third.differences(changed) == []
+
+
+def test_the_risk_lens_is_of_this_clearinghouse(evm, config):
+    runner = Runner(RevmExecutor(evm))
+    runner.run(make_plan(config))
+    lens = evm.at("RiskLens", runner.addresses["RiskLens"])
+    assert lens.CLEARINGHOUSE() == runner.addresses["Clearinghouse"].lower()
+    assert lens.ORACLE() == runner.addresses["OracleAdapter"].lower()
 
 
 def test_a_changed_immutable_is_reported(evm, config):

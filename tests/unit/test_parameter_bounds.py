@@ -232,9 +232,9 @@ TABLE = [
         "setOption",
         "RuleParameters_OptionRatesOutOfBounds",
         {
-            "maintenance": (1, 1000, rule("setOption", ETH, None, 1500, 1000)),
-            "initial": (1000, 100 * PERCENT, rule("setOption", ETH, 500, None, 1000)),
-            "initial floor": (500, 1500, rule("setOption", ETH, 500, 1500, None)),
+            "mm_o": (1, 1000, rule("setOption", ETH, None, 1500, 1000)),
+            "im_o": (1000, 100 * PERCENT, rule("setOption", ETH, 750, None, 1000)),
+            "floor_o": (750, 1500, rule("setOption", ETH, 750, 1500, None)),
         },
     ),
     *rows(
