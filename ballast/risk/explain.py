@@ -298,7 +298,7 @@ def _joint_parts(
         ),
         _add_ons("perpetuals", perps),
         _add_ons("haircuts of collateral", collateral),
-        _add_ons("short options and their roll", options),
+        _add_ons("roll of options, and short ones", options),
         Part("width of prices, departure from stable ones", 0, width),
         Part("volatility that is overdue", 0, found.initial_only - width),
     )

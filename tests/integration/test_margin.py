@@ -7,19 +7,22 @@ from xml.etree import ElementTree
 
 import pytest
 
-from ballast.client.chain import Chain
+from ballast.client.chain import Call, Chain
 from ballast.client.client import Client
 from ballast.client.mirror import read_moment
-from ballast.codec import AccountId
-from ballast.demo.cast import Actor
-from ballast.devnet.anvil import dev_account
+from ballast.codec import AccountId, Instrument
 from ballast.risk.explain import explain
+from ballast.units import WAD
+from ballast.volatility.reports import VolatilityDomain, VolatilityReport, build_updates, sign
+from ballast.volatility.surface import model_slice
 from scripts._margin import propose
 from scripts._show import money
 from tests.integration.conftest import Devnet, ScriptFailed
+from tests.integration.people import DEPLOYER, PUBLISHERS, TRADER
 
-TRADER = Actor("trader", dev_account(1))
 WHO = str(TRADER.account)
+DAY, EIGHT = 86_400, 8 * 3600
+STRIKE = 2500 * WAD
 
 
 @pytest.fixture(scope="module")
@@ -33,9 +36,9 @@ def client(devnet: Devnet, tmp_path_factory: pytest.TempPathFactory) -> Client:
     return Client.open(Chain.connect(devnet.url), devnet.deployments)
 
 
-def trade(devnet: Devnet, path: Path, price: str, size: str) -> None:
+def trade(devnet: Devnet, path: Path, price: str, size: str, name: str = "ETH-PERP") -> None:
     maker = ("--out", str(path), "--account", "TEST::2")
-    devnet.ape("account", "sign", "ETH-PERP", "sell", size, price, *maker)
+    devnet.ape("account", "sign", name, "sell", size, price, *maker)
     devnet.ape("account", "fill", str(path), "--account", "TEST::1")
 
 
@@ -102,3 +105,36 @@ def test_profit_over_spot_is_drawn(devnet, client, tmp_path):
     assert shown.count("●") == 61
     picture = ElementTree.parse(path).getroot()
     assert len(picture.findall("{http://www.w3.org/2000/svg}line")) == 2 + 60
+
+
+def test_options_are_mirrored_until_they_expire(devnet, client, expiry):
+    book = client.book
+    name = book.instrument_name(Instrument.option(book.underlying("ETH").id, expiry, STRIKE, False))
+    shown = devnet.ape("account", "margin", WHO, "--what-if", f"sell 2 {name}")
+    assert f"If you sell 2 {name} at" in shown
+    trade(devnet, devnet.deployments / "order.json", "80", "2", name)
+    shown = devnet.ape("account", "margin", WHO)
+    assert "roll of options, and short ones" in shown and name in shown
+    client.chain.web3.provider.make_request("evm_setNextBlockTimestamp", [expiry - 600])
+    client.chain.web3.provider.make_request("evm_mine", [])
+    moment = read_moment(client, TRADER.account)
+    assert moment.now == expiry - 600
+    assert not moment.margin.fresh
+    assert explain(moment.engine, moment.account, moment.now).margin == moment.margin
+    assert 0 < moment.fair_price(book.instrument(name).key) < 1000 * WAD
+
+
+@pytest.fixture
+def expiry(client: Client) -> int:
+    """An expiry of ether in some days, with a volatility that two publishers signed."""
+    oracle = client.book.address("OracleAdapter")
+    now = client.chain.time
+    found = (now // DAY + 3) * DAY + EIGHT
+    allow = Call("OracleAdapter", oracle, "allowExpiry", (1, found, 50 * 10**8))
+    client.chain.send(DEPLOYER.signer, allow)
+    domain = VolatilityDomain(client.book.chain_id, client.book.address("VolatilityQuorum"))
+    report = VolatilityReport(1, found, model_slice(found, now))
+    reports = [sign(report, domain, publisher.key) for publisher in PUBLISHERS]
+    update = Call("OracleAdapter", oracle, "refreshVolatility", (build_updates(reports),))
+    client.chain.send(DEPLOYER.signer, update)
+    return found

@@ -206,7 +206,7 @@ def test_the_parts_have_their_names(world):
         "worst scenario",
         "perpetuals",
         "haircuts of collateral",
-        "short options and their roll",
+        "roll of options, and short ones",
         "width of prices, departure from stable ones",
         "volatility that is overdue",
     ]
