@@ -25,6 +25,7 @@ from ballast.deploy.run import DeployError
 from ballast.deploy.verification import VerificationError
 from ballast.fields import FieldError
 from ballast.keeper.loop import KeeperError
+from ballast.model.refusal import Refused
 from ballast.oracle.prices import PricesError
 from ballast.oracle.reports import ReportError
 from ballast.units import UnitsError
@@ -42,6 +43,7 @@ READABLE = (
     KeeperError,
     OrderError,
     PricesError,
+    Refused,
     ReportError,
     SignerError,
     UnitsError,

@@ -16,6 +16,7 @@ from ballast.client.chain import Call, Receipt
 from ballast.client.client import Client
 from ballast.client.entries import read_entries
 from ballast.client.events import receipt_events
+from ballast.client.mirror import Moment, read_moment
 from ballast.client.oracle import PriceUpdate
 from ballast.client.orders import (
     RECALLABLE,
@@ -31,9 +32,12 @@ from ballast.client.orders import (
     sign_order,
     split_nonce,
 )
-from ballast.codec import AccountId, Instrument
+from ballast.codec import AccountId, Instrument, instrument_of
 from ballast.permissions import Permission
+from ballast.risk.explain import Account
 from ballast.units import BPS, UnitsError, from_wad, to_units, to_wad
+from scripts._margin import checked, curve, propose, show_explanation, show_proposal
+from scripts._plot import as_svg, as_text
 from scripts._shared import (
     ApeSigner,
     console,
@@ -191,6 +195,48 @@ def status(provider: Any, deployments: Path, *, who: str, history: bool) -> None
     client = open_client(provider, deployments)
     entries = read_entries(client.chain, client.book) if history else None
     console.print(show_account(client, AccountId.parse(who), entries))
+
+
+@cli.command(cls=ConnectedProviderCommand)
+@click.argument("who")
+@click.option("--what-if", "trade", help="A trade to try: 'buy 1 ETH-PERP', 'sell 2 WETH @ 2500'.")
+@click.option(
+    "--plot",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Draw profit over spot into an SVG file.",
+)
+@click.option("--ascii", "drawn", is_flag=True, help="Draw profit over spot here.")
+@click.option("--over", help="Underlying to draw over; by default that of the first position.")
+@deployments_option
+@readable
+def margin(
+    provider: Any,
+    deployments: Path,
+    *,
+    who: str,
+    trade: str | None,
+    plot: Path | None,
+    drawn: bool,
+    over: str | None,
+) -> None:
+    """Explain the margin of the account WHO: scenarios, what binds, what every position adds.
+
+    With --what-if also how it would stand after a trade, and the plot is of the account after it.
+    Everything is computed here, and compared with the Clearinghouse first; nothing is sent.
+    """
+    if plot and plot.suffix != ".svg":
+        raise click.UsageError(f"{plot} is no SVG file: name it .svg")
+    client = open_client(provider, deployments)
+    moment = read_moment(client, AccountId.parse(who))
+    found = checked(moment)
+    console.print(show_explanation(client, moment, found))
+    drawing = moment.account
+    if trade:
+        proposal = propose(client, moment, trade)
+        console.print(show_proposal(client, moment, found, proposal))
+        drawing = proposal.account
+    if plot or drawn:
+        _draw(client, moment, drawing, over, plot, drawn=drawn)
 
 
 # ---- Delegates --------------------------------------------------------------------------------
@@ -405,6 +451,31 @@ def recall(
 
 
 # ---- Helpers ----------------------------------------------------------------------------------
+
+
+def _draw(
+    client: Client,
+    moment: Moment,
+    account: Account,
+    over: str | None,
+    plot: Path | None,
+    *,
+    drawn: bool,
+) -> None:
+    """Draw profit over spot, here or into a file."""
+    if over is None and not account.words:
+        raise click.UsageError("there is no position to draw")
+    if over is None:
+        underlying = client.book.underlying_of(instrument_of(account.words[0]))
+    else:
+        underlying = client.book.underlying(over).id
+    title = f"Profit over the price of {client.book.underlying_name(underlying)}"
+    points = curve(moment, account, underlying)
+    if drawn:
+        console.print(title, as_text(points), sep="\n")
+    if plot:
+        plot.write_text(as_svg(points, moment.market.snapshot(underlying).price, title))
+        say(f"{title}: {plot}")
 
 
 def units_of(amount: str, entry: AssetEntry, name: str) -> int:
