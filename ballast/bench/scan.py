@@ -13,12 +13,12 @@ from typing import TypeVar
 
 import numpy as np
 
-from ballast.codec import PRICE_UNIT, AccountId, Snapshot
+from ballast.codec import PRICE_UNIT, AccountId, Instrument, Snapshot, VolatilitySlice
 from ballast.model.accounts import Stored
 from ballast.model.interest import INDEX_ONE
-from ballast.model.words import collateral_word, perp_word
+from ballast.model.words import KIND_OPTION, collateral_word, kind, option_word, perp_word
 from ballast.risk.parameters import AssetRisk, Parameters, UnderlyingRisk
-from ballast.scan import Book, Moment, confirm, scan
+from ballast.scan import Book, Moment, Scan, confirm, scan
 from ballast.units import WAD
 
 T = TypeVar("T")
@@ -36,9 +36,18 @@ TICK_BPS = -300
 PRICES = (100_000, 2_500, 150, 40, 12, 3, 1, 1)  # of the underlyings 1 … 8; the last is a dollar
 DECIMALS = {1: 8, 2: 18, 3: 18, 4: 18, 5: 6, 8: 6}
 RANGES = (22, 22, 30, 30, 40, 40, 40, 2)  # percent
+OPTIONS = 10
+OPTION_SHARE = 4  # one account in so many holds options, and nothing else but cash
+OPTION_UNDERLYINGS = 4
+TERMS = (1, 2, 7, 14, 30, 60, 90, 180)  # days
+STRIKES = tuple(range(50, 170, 6))  # percent of the price
+DAY = 86_400
+NEAR = 0.01  # of MM: how near to it an account with options is always checked
+SAMPLE = 101  # one in so many of the others is checked; odd, so that it meets those with options
 PARAMETERS = Parameters(
     underlyings={
-        name: UnderlyingRisk(2, 100, 200, range_cap=6000) for name in range(1, len(PRICES) + 1)
+        name: UnderlyingRisk(2, 100, 200, 30, 50, 1000, 30, 6000)
+        for name in range(1, len(PRICES) + 1)
     },
     assets={
         name: AssetRisk(name, decimals, haircut=200, extra_haircut=200)
@@ -59,13 +68,20 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """Seconds, the best of several; `exact_seconds` is the exact mirror over every account."""
+    """Seconds, the best of several.
+
+    `exact_seconds` is the exact mirror over `checked` accounts: all without options, of the others
+    the candidates, those near MM and a sample. `series` are the distinct ones that are held.
+    """
 
     seconds: float
     accounts: int
     positions: int
+    option_accounts: int
+    series: int
     candidates: int
     liquidatable: int
+    checked: int
     missed: int
     build_seconds: float
     update_seconds: float
@@ -99,7 +115,21 @@ def moment_after(tick_bps: int) -> Moment:
     }
     funding = {name: PRICES[name - 1] * WAD // 10**4 for name in prices}
     indices = (INDEX_ONE * 103 // 100, INDEX_ONE * 105 // 100)
-    return Moment(NOW, prices.__getitem__, PARAMETERS, funding, *indices)
+    return Moment(NOW, prices.__getitem__, PARAMETERS, funding, *indices, Volatility())
+
+
+class Volatility:
+    """One slice for every expiry, of some 55 % at the money."""
+
+    WORD = VolatilitySlice(
+        a=500_000, b=6_000_000, rho=-200_000, mu=10_000, s=500_000, time=NOW, max_age=3600
+    ).encode()
+
+    def slice(self, underlying: int, expiry: int) -> int:
+        return self.WORD
+
+    def settlement_mean(self, underlying: int, expiry: int) -> tuple[int, int]:
+        return 0, 0
 
 
 def _snapshot(price: int, percent: int, tick_bps: int) -> Snapshot:
@@ -117,12 +147,34 @@ def _snapshot(price: int, percent: int, tick_bps: int) -> Snapshot:
 
 
 def crowd(count: int, seed: int = SEED) -> dict[AccountId, Stored]:
-    """Accounts of seven perpetuals entered at the price, three collaterals, and cash or debt."""
+    """Accounts of seven perpetuals entered at the price, three collaterals, and cash or debt.
+
+    Every fourth holds ten options and cash instead.
+    """
     random = Random(seed)
+    makers = [_option_account, *[_account] * (OPTION_SHARE - 1)]
     return {
-        AccountId(index.to_bytes(20, "big") + bytes(12)): _account(random)
+        AccountId(index.to_bytes(20, "big") + bytes(12)): makers[index % OPTION_SHARE](random)
         for index in range(1, count + 1)
     }
+
+
+def _option_account(random: Random) -> Stored:
+    """Options bought and sold on two underlyings; cash is a part of what they are about."""
+    names = random.sample(range(1, OPTION_UNDERLYINGS + 1), 2)
+    words: dict[int, int] = {}
+    gross = 0
+    while len(words) < OPTIONS:
+        underlying = random.choice(names)
+        price = PRICES[underlying - 1]
+        expiry = NOW + random.choice(TERMS) * DAY
+        strike = price * WAD * random.choice(STRIKES) // 100
+        series = Instrument.option(underlying, expiry, strike, random.random() < 0.5).key
+        if series not in words:
+            money = random.randrange(-(10**5), 10**5) * WAD
+            gross += abs(money)
+            words[series] = option_word(series, money // price)
+    return Stored(gross * random.randrange(100, 1000) // 1000, words=tuple(words.values()))
 
 
 def _account(random: Random) -> Stored:
@@ -145,22 +197,26 @@ def _account(random: Random) -> Stored:
 
 
 def measure_scan(count: int = ACCOUNTS, repeats: int = REPEATS) -> Timings:
-    """Build a book of a crowd, scan it after a tick, confirm; then ask the mirror of everybody."""
+    """Build a book of a crowd, scan it after a tick, confirm; then ask the mirror of many."""
     accounts = crowd(count)
     changed = crowd(min(count, CHANGED), SEED + 1)
     book = Book(PARAMETERS.assets)
     build_seconds, _ = timed(lambda: book.put(accounts))
     moment = moment_after(TICK_BPS)
-    seconds, candidates = timed(lambda: scan(book, moment).candidates, repeats)
+    seconds, (found, candidates) = timed(lambda: _scanned(book, moment), repeats)
+    checked = _checked(book, found)
     confirm_seconds, confirmed = timed(lambda: confirm(book, moment, candidates))
-    exact_seconds, exact = timed(lambda: confirm(book, moment, book.accounts))
+    exact_seconds, exact = timed(lambda: confirm(book, moment, checked))
     update_seconds, _ = timed(lambda: book.put(changed), repeats)
     return Timings(
         seconds=seconds,
         accounts=count,
         positions=POSITIONS,
+        option_accounts=sum(map(_has_options, accounts.values())),
+        series=len([c for c in book.held if book.instruments[c].expiry is not None]),
         candidates=len(candidates),
         liquidatable=len(confirmed),
+        checked=len(checked),
         missed=len({one.account for one in exact} - set(candidates)),
         build_seconds=build_seconds,
         update_seconds=update_seconds,
@@ -169,6 +225,25 @@ def measure_scan(count: int = ACCOUNTS, repeats: int = REPEATS) -> Timings:
         exact_seconds=exact_seconds,
         machine=this_machine(),
     )
+
+
+def _scanned(book: Book, moment: Moment) -> tuple[Scan, list[AccountId]]:
+    found = scan(book, moment)
+    return found, found.candidates
+
+
+def _checked(book: Book, found: Scan) -> list[AccountId]:
+    """Whom the mirror is asked of."""
+    near = found.equity - found.maintenance < NEAR * found.maintenance + found.bound
+    return [
+        account
+        for row, account in enumerate(book.accounts)
+        if near[row] or row % SAMPLE == 0 or not _has_options(book.stored(account))
+    ]
+
+
+def _has_options(stored: Stored) -> bool:
+    return any(kind(word) == KIND_OPTION for word in stored.words)
 
 
 def timed(work: Callable[[], T], repeats: int = 1) -> tuple[float, T]:

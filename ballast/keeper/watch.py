@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any, Protocol
 
-from ballast.client.chain import Call
+from ballast.client.chain import Call, Chain
 from ballast.client.client import Client
 from ballast.client.errors import ContractError
 from ballast.codec import AccountId, Snapshot
@@ -77,6 +77,28 @@ class Watch:
         return part
 
 
+class ChainOptions:
+    """Slices and settlement means at the end of a block, each read when it is first asked for."""
+
+    def __init__(self, chain: Chain, oracle: str, block: int) -> None:
+        self._chain, self._oracle, self._block = chain, oracle, block
+        self._answers: dict[tuple[str, int, int], Any] = {}
+
+    def slice(self, underlying: int, expiry: int) -> int:
+        return int(self._ask("slice", underlying, expiry))
+
+    def settlement_mean(self, underlying: int, expiry: int) -> tuple[int, int]:
+        elapsed, mean = self._ask("settlementMean", underlying, expiry)
+        return int(elapsed), int(mean)
+
+    def _ask(self, view: str, underlying: int, expiry: int) -> Any:
+        asked = (view, underlying, expiry)
+        if asked not in self._answers:
+            call = Call("OracleAdapter", self._oracle, view, (underlying, expiry))
+            self._answers[asked] = _required(self._chain.batch([call], self._block)[0])
+        return self._answers[asked]
+
+
 class ChainSource:
     """Reads a deployment in batches."""
 
@@ -124,6 +146,7 @@ class ChainSource:
             funding,
             int(interest[0]),
             int(interest[1]),
+            ChainOptions(self._chain, oracle, block),
         )
 
     def stored(self, accounts: Sequence[AccountId], block: int) -> Mapping[AccountId, Stored]:

@@ -287,7 +287,7 @@ def _quote(book: Book, exposure: Exposure, expiry: Expiry, options: OptionPrices
     fixed = settlement_price(word)
     if fixed is not None:
         return expiry.payoffs(fixed)
-    term = _term(exposure.snapshot, exposure.underlying, expiry.date, options, now)
+    term = term_of(exposure.snapshot, exposure.underlying, expiry.date, options, now)
     overdue = term.slice.overdue(now)
     if term.time > 0 and overdue > 0:
         book.stale = True
@@ -308,7 +308,10 @@ def _quote(book: Book, exposure: Exposure, expiry: Expiry, options: OptionPrices
     return totals.worth
 
 
-def _term(snapshot: Snapshot, underlying: int, date: int, options: OptionPrices, now: int) -> Term:
+def term_of(
+    snapshot: Snapshot, underlying: int, date: int, options: OptionPrices, now: int
+) -> Term:
+    """What the options of an expiry are priced with; refused if it has no slice."""
     word = options.slice(underlying, date)
     if word == 0:
         raise Refused("JointScenarioEngine_SliceNeverPublished", underlying, date)
@@ -330,7 +333,7 @@ def fair_price(
     fixed = settlement_price(options.slice(option.underlying, option.expiry))
     if fixed is not None:
         return black76.price(fixed, option.strike, 0, option.is_put)[0], 0
-    term = _term(snapshot, option.underlying, option.expiry, options, now)
+    term = term_of(snapshot, option.underlying, option.expiry, options, now)
     _, log_kappa = term.moneyness(option.strike // STRIKE_UNIT)
     deviation = damped(term.deviation(log_kappa), term.open, 1 << 64, term.factor)
     forward = term.forward * PRICE_UNIT * term.factor >> 64

@@ -5,7 +5,7 @@ A value in "counts" counts 2^-40 · 1e-30 of cash, the unit in which prices of t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -211,22 +211,24 @@ class Expiry:
 
     def value_in(self, column: int, scan_range: int) -> int:
         """Value in a scenario before its weight, in counts."""
+        prices = self.prices_in(column, scan_range)
+        return sum(strike.amount * price for strike, price in prices)
+
+    def prices_in(self, column: int, scan_range: int) -> Iterator[tuple[Strike, int]]:
+        """What a call of each strike is worth in a scenario, in counts of 2^-40 of the forward."""
         wad = node_factor(column, scan_range)
         f = (wad << 64) // WAD
         is_down = column < CORE_COLUMNS and column % 2 == 1
         whole = self.open == ONE
         factor = f if whole else self.known + (self.open * f >> 64)
         log_factor = ln_wad(wad if whole else max(factor * WAD >> 64, 1))
-        value = 0
         for strike in self.strikes.values():
             if strike.amount == 0:
                 continue
             s = strike.deviation_down if is_down else strike.deviation_up
             s = s if whole else usable(damped(s, self.open, f, factor))
-            value += strike.amount * kernel.value_at(
-                log_factor, factor, s, strike.log_kappa, strike.kappa
-            )
-        return value
+            price = kernel.value_at(log_factor, factor, s, strike.log_kappa, strike.kappa)
+            yield strike, price
 
 
 def node_factor(column: int, scan_range: int) -> int:

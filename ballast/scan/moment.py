@@ -12,6 +12,7 @@ from ballast.model.refusal import Refused
 from ballast.model.state import State
 from ballast.model.words import KIND_PERP, ident, kind, perp_quote, perp_size, perp_word
 from ballast.risk import joint_scenario as mirror
+from ballast.risk.options import OptionPrices
 from ballast.risk.parameters import Parameters
 from ballast.units import mul_ceil
 
@@ -30,21 +31,28 @@ class Moment:
     funding: Mapping[int, int]
     supply_index: int
     debt_index: int
+    options: OptionPrices = mirror.NO_OPTIONS
 
     @classmethod
     def of(
-        cls, state: State, snapshots: mirror.Snapshots, parameters: Parameters, now: int
+        cls,
+        state: State,
+        snapshots: mirror.Snapshots,
+        parameters: Parameters,
+        now: int,
+        options: OptionPrices = mirror.NO_OPTIONS,
     ) -> Moment:
         """The moment `now` of a state of the Clearinghouse."""
         funding = {name: market.state.funding_at(now) for name, market in state.markets.items()}
-        return cls(now, snapshots, parameters, funding, *state.interest.indices_at(now))
+        supply_index, debt_index = state.interest.indices_at(now)
+        return cls(now, snapshots, parameters, funding, supply_index, debt_index, options)
 
     def margin(self, stored: Stored) -> Margin:
         """The exact margin of an account; Refused where the engine would refuse."""
         cash = CashFlow(self.supply_index, self.debt_index).to_cash(stored.scaled)
         words = [self._folded(word) for word in stored.words]
         given = (cash, words, self.snapshots, self.parameters, self.now)
-        return mirror.assess(*given).margin
+        return mirror.assess(*given, options=self.options).margin
 
     def _folded(self, word: int) -> int:
         if kind(word) != KIND_PERP:

@@ -45,8 +45,9 @@ from ballast.codec import AccountId
 from ballast.model.interest import INDEX_ONE
 from ballast.model.margin import Margin
 from ballast.model.refusal import Refused
-from ballast.scan.book import Book, Floats, Places
+from ballast.scan.book import Book, Floats, sum_by
 from ballast.scan.moment import Moment
+from ballast.scan.options import option_margin
 from ballast.scan.tables import Tables, tables_at
 
 RELATIVE_ERROR = 256 * 2.0**-53
@@ -104,23 +105,24 @@ def scan(book: Book, moment: Moment) -> Scan:
     cash, quote = _cash(book, moment), book.rows["quote"]
     money, value = size * tables.price[column], size * tables.basis[column]
     gross = np.abs(money)
-    doubt = RELATIVE_ERROR * (np.abs(value) + gross * tables.weight[column]) + tables.wei[column]
-    exposure = _sum_by(book.positions["pair"], money, book.pairs.used)
-    add_on = _sum_by(row, gross * tables.rate[column], count)
+    charge = np.abs(size) * tables.charge[column]
+    doubt = RELATIVE_ERROR * (np.abs(value) + charge) + tables.wei[column]
+    exposure = sum_by(book.positions["pair"], money, book.pairs.used)
+    add_on = sum_by(row, gross * tables.rate[column], count)
+    worst = _worst_loss(book, tables, exposure)
+    if tables.is_option.any():
+        options = option_margin(book, tables, exposure)
+        worst[options.rows] = options.worst
+        add_on += options.add_on
     return Scan(
         accounts=book.accounts,
-        equity=cash + quote + _sum_by(row, value, count),
-        maintenance=MAINTENANCE_SHARE * _worst_loss(book, tables, exposure) + add_on,
+        equity=cash + quote + sum_by(row, value, count),
+        maintenance=MAINTENANCE_SHARE * worst + add_on,
         bound=RELATIVE_ERROR * (np.abs(cash) + np.abs(quote))
-        + (_sum_by(row, doubt, count) + ACCOUNT_WEI),
+        + (sum_by(row, doubt, count) + ACCOUNT_WEI),
         empty=book.rows["empty"].copy(),
         unread=book.rows["opaque"] | _holds(book, tables.refused),
     )
-
-
-def _sum_by(index: Places, values: Floats, count: int) -> Floats:
-    """Σ of the values of each index."""
-    return np.asarray(np.bincount(index, values, count), np.float64)
 
 
 def _cash(book: Book, moment: Moment) -> Floats:
@@ -132,9 +134,9 @@ def _cash(book: Book, moment: Moment) -> Floats:
 def _worst_loss(book: Book, tables: Tables, exposure: Floats) -> Floats:
     """W of every account."""
     row, axis, count = book.pairs["row"], book.pairs["axis"], len(book)
-    worst = _sum_by(row, np.abs(exposure) * tables.broken[axis], count)
-    for move in tables.moves:
-        np.maximum(worst, _sum_by(row, exposure * -move[axis], count), out=worst)
+    worst = sum_by(row, np.abs(exposure) * tables.axes.broken[axis], count)
+    for move in tables.axes.joint_moves:
+        np.maximum(worst, sum_by(row, exposure * -move[axis], count), out=worst)
     return worst
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -19,10 +19,13 @@ from ballast.model.ledger import Ledger
 from ballast.model.market import MAX_FUNDING, Market, MarketState
 from ballast.model.refusal import Refused
 from ballast.model.state import State
+from ballast.model.words import instrument_of, option_word
 from ballast.risk import joint_scenario as mirror
+from ballast.risk.options import OptionPrices
 from ballast.risk.parameters import AssetRisk, Parameters, UnderlyingRisk
 from ballast.scan import Book, Moment, Scan, confirm, scan
 from ballast.units import WAD
+from tests.support.option_books import Surface, options, surfaces
 from tests.support.risk import (
     BTC,
     CASH,
@@ -57,9 +60,24 @@ def at(
     funding: Mapping[int, int] | None = None,
     indices: tuple[int, int] = (INDEX_ONE, INDEX_ONE),
     parameters: Parameters = PARAMETERS,
+    volatility: OptionPrices = mirror.NO_OPTIONS,
 ) -> Moment:
     standing = {ETH: 0, BTC: 0, COIN: 0} if funding is None else funding
-    return Moment(NOW, lambda u: prices.get(u, Snapshot()), parameters, standing, *indices)
+    snapshots = lambda u: prices.get(u, Snapshot())  # noqa: E731
+    return Moment(NOW, snapshots, parameters, standing, *indices, volatility)
+
+
+@dataclass(frozen=True)
+class Volatility:
+    """The slices and settlement means of a surface, as the engine asks for them."""
+
+    surface: Surface
+
+    def slice(self, underlying: int, expiry: int) -> int:
+        return self.surface.words.get((underlying, expiry), 0)
+
+    def settlement_mean(self, underlying: int, expiry: int) -> tuple[int, int]:
+        return self.surface.means.get((underlying, expiry), (0, 0))
 
 
 STANDARD = {ETH: 2000, BTC: 50_000, COIN: 3, DOLLAR: 1}
@@ -185,6 +203,42 @@ def gross_of(stored: Stored, moment: Moment) -> int:
             parts.append(2 * size * abs(moment.funding[word >> 232 & 0xFFFF]) // WAD)
             parts.append(abs(moment.margin(holding(word)).equity))
     return sum(parts) + 1
+
+
+# ---- Options ----------------------------------------------------------------------------------
+
+
+@st.composite
+def option_worlds(draw: st.DrawFn) -> tuple[list[Stored], Moment]:
+    """Accounts of options, perpetuals and collateral that share series, and a moment."""
+    prices = draw(markets(NOW))
+    surface = draw(surfaces(NOW, known=draw(st.booleans())))
+    series = draw(st.lists(options(NOW, prices), min_size=1, max_size=8))
+    accounts = []
+    for _ in range(draw(st.integers(1, 4))):
+        sizes = st.integers(-(10**6), 10**6).map(lambda n: n * WAD // 7)
+        chosen = draw(st.lists(st.sampled_from(series), max_size=8))
+        held = [option_word(instrument_of(one), draw(sizes)) for one in chosen]
+        accounts.append(Stored(draw(CASH), words=tuple(held + draw(books(4)))))
+    return accounts, at(prices, volatility=Volatility(surface))
+
+
+@MANY
+@given(world=option_worlds(), wei=st.sampled_from([-1, 0, 1]))
+def test_options_are_missed_at_no_distance_from_mm(
+    world: tuple[list[Stored], Moment], wei: int
+) -> None:
+    """As they are, and with cash that leaves each of them a wei from MM."""
+    accounts, moment = world
+    check(book_of(*accounts), moment)
+    for held in accounts:
+        try:
+            margin = moment.margin(held)
+        except Refused:
+            continue
+        edge = replace(held, scaled=held.scaled - (margin.equity - margin.maintenance) + wei)
+        if abs(edge.scaled) < 2**127 and (edge.words or edge.scaled < 0):
+            assert account(0) in check(book_of(edge), moment).candidates
 
 
 # ---- Extremes ---------------------------------------------------------------------------------
