@@ -9,6 +9,8 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from ballast.client.errors import ChainError
+from ballast.client.mirror import Moment
 from ballast.codec import Collateral, Instrument, Option, Perp, Snapshot
 from ballast.model.margin import Margin
 from ballast.model.refusal import Refused
@@ -26,6 +28,8 @@ from ballast.risk.explain import (
 )
 from ballast.risk.joint_scenario import JointScenarioEngine
 from ballast.units import WAD
+from scripts._margin import checked
+from scripts._plot import as_svg, as_text
 from tests.support.option_books import DAY, Surface, calm, options, surfaces
 from tests.support.revm import GENESIS
 from tests.support.risk import (
@@ -342,3 +346,23 @@ def test_the_profile_is_what_the_engine_says_at_other_spots(world):
     assert [point.margin for point in points] == expected
     assert points[1].profit == 0
     assert points[0].profit > 0 > points[2].profit
+
+
+# ---- What is shown ----------------------------------------------------------------------------
+
+
+def test_a_mirror_that_disagrees_explains_nothing(world):
+    account, margin = holder(world, 1000, 1)
+    moment = Moment(7, world.now, account, joint(world), world, margin)
+    assert checked(moment).margin == margin
+    with pytest.raises(ChainError, match="disagrees with the Clearinghouse in block 7"):
+        checked(replace(moment, margin=replace(margin, initial=margin.initial + 1)))
+
+
+@pytest.mark.parametrize("size", [-10, 0, 10])
+def test_gains_losses_and_nothing_are_drawn(world, size):
+    account, _ = holder(world, 5000, size)
+    spots = [spot * WAD for spot in range(1000, 3001, 100)]
+    points = profile(joint(world), account, ETH, spots, world.now)
+    assert as_text(points).plain.count("●") == len(points)
+    assert as_svg(points, 2000 * WAD, "<profit>").count("&lt;profit&gt;") == 1
