@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ballast.bench.profile import execution_gas, profile
@@ -14,6 +14,8 @@ from ballast.units import WAD
 
 ETH = 1
 DAY, EIGHT = 86_400, 8 * 3600
+EXPIRIES = 2
+VIEWS = (("im_view_1", 1, 1), ("im_view_10", 10, 2))  # options, expiries
 ETH_START, ETH_FALLEN, BTC_START = 2500, 2240, 100_000
 
 
@@ -57,6 +59,8 @@ ROWS = (
         "1,143,612 / 1,635,206",
         "unflagged account of one perpetual; the liquidator holds cash only; full assessment",
     ),
+    Row("im_view_1", 57_000, "169,609 / 911,458", "view of one option and cash; all cold"),
+    Row("im_view_10", 190_000, "620,006 / 3,837,576", "view of 10 options of 2 expiries; all cold"),
     Row(
         "option_open_1x1",
         280_000,
@@ -108,7 +112,13 @@ def _roads(stage: Stage) -> Iterator[Road]:
     yield from _deposits(stage)
     yield from _trades(stage)
     yield from _assessments(stage)
-    yield from _options(stage)
+    stage.refresh({"ETH": ETH_START, "BTC": BTC_START})
+    first = (stage.client.chain.time // DAY + 7) * DAY + EIGHT
+    expiries = [first + 7 * DAY * i for i in range(EXPIRIES)]
+    for expiry in expiries:
+        stage.list_expiry("ETH", expiry)
+    yield from _views(stage, expiries)
+    yield from _options(stage, expiries)
 
 
 def _transaction(stage: Stage, key: str, receipt: Receipt) -> Road:
@@ -155,12 +165,23 @@ def _assessments(stage: Stage) -> Iterator[Road]:
     yield _transaction(stage, "liquidate_perp", call)
 
 
-def _options(stage: Stage) -> Iterator[Road]:
-    stage.refresh({"ETH": ETH_START, "BTC": BTC_START})
-    first = (stage.client.chain.time // DAY + 7) * DAY + EIGHT
-    expiries = first, first + 7 * DAY
-    for expiry in expiries:
-        stage.list_expiry("ETH", expiry)
+def _views(stage: Stage, expiries: Sequence[int]) -> Iterator[Road]:
+    """Each account against a writer of its own, who holds as many series."""
+    for key, count, terms in VIEWS:
+        holder, writer = stage.person(key), stage.person(f"writer of {key}")
+        stage.deposit(holder, "USDC", 1_000_000)
+        stage.deposit(writer, "USDC", 1_000_000)
+        for index in range(count):
+            strike = (ETH_START - 200 + 50 * (index // terms)) * WAD
+            one = Instrument.option(ETH, expiries[index % terms], strike, index % 3 == 0)
+            size = WAD if index % 3 else -WAD
+            stage.trade_option(holder, writer, one, size, 10 + index)
+        trace = stage.trace_view("Clearinghouse", "margin", (bytes(account_of(holder)), 0))
+        yield key, execution_gas(trace), profile(trace)
+
+
+def _options(stage: Stage, expiries: Sequence[int]) -> Iterator[Road]:
+    first = expiries[0]
     taker, maker, holder = (stage.person(f"option {name}") for name in ("taker", "maker", "holder"))
     cash = (20_000, 1_000_000, 12_000)
     for sequence, signer in enumerate((taker, maker, holder), 101):

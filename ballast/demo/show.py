@@ -46,7 +46,7 @@ class Screen:
         liquidated."""
         if number == 1:
             self._head(tick, standings)
-        moment = datetime.fromtimestamp(tick.time, UTC).strftime("%d %b %H:%M")
+        moment = datetime.fromtimestamp(tick.time, UTC).strftime("%m-%d %H:%M")
         prices = "".join(f"{price / WAD:>10,.2f}" for price in tick.prices.values())
         line = Text(f"{number:>3} {moment}{prices}")
         for standing in standings:
@@ -73,7 +73,7 @@ class Screen:
     def _head(self, tick: PriceRow, standings: Sequence[Standing]) -> None:
         symbols = "".join(f"{symbol:>10}" for symbol in tick.prices)
         names = "".join(f"{standing.name:>9}" for standing in standings)
-        self.console.print(f"{'':>16}{symbols}{names}", style="bold", no_wrap=True)
+        self.console.print(f"{'':>15}{symbols}{names}", style="bold", no_wrap=True)
 
 
 def _health(standing: Standing) -> str:

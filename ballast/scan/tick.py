@@ -3,33 +3,40 @@
 An account is a candidate if Ê < M̂M + B, all in float64, and it is liquidatable only if E < MM in
 the exact mirror: the credit for prices that are not fresh (§6.10) is never negative, so the scan
 leaves it out, and `confirm` takes it in. Between them stand E* and MM*, the formulas of the
-specification (§2.3, §6.3) in real numbers. Let n ≤ 64 be the words of the account, p = |quantity ×
-price| the gross money of a word, w its greatest part in MM (κ or 1, times R, plus the add-on rate)
-and u = 2^-53.
+specification (§2.3, §6.3) in real numbers, but with what one unit of an option series is worth, now
+and in every column, as the mirror's integers have it: in these its margin is linear until it sums
+them up, so the error of the pricing kernel is in both and no part of the bound. Let n ≤ 64 be the
+words of the account, u = 2^-53, and of a word m its gross part in MM, w what its roundings count.
+For a perpetual or collateral w is κ or 1, times R, plus the add-on rate, and m = w · |quantity ×
+price|. For an option w is κ or 1, times R, plus the rates of its add-ons, and m = |size| × (κ or 1,
+times (its greatest |loss| in a column + R × |parity|), plus |delta| × rate, plus the add-on of a
+short one).
 
 1.  **Wei.** The mirror rounds a perpetual twice and collateral and cash once down in E, by less
-    than 1 wei each: E* ≤ E + 2n + 1. In MM it rounds every term of an exposure and of an add-on by
-    less than 1 wei, and these count w at most; the sums of losses and of add-ons are rounded up
-    once each: MM ≤ MM* + Σ w + 2. Never the other way round: E ≤ E* and MM ≥ MM*.
-2.  **Floats.** Quantities, quotes (summed exactly), prices less funding, ranges and rates are
-    integers, or quotients of integers, rounded to float64 once, by 1 + δ with |δ| ≤ u. From there
-    on every number is a sum of products of them; a path from an input to Ê − M̂M leads through at
-    most 10 products and n + 6 sums other than with zero, in any order: over the words of an
-    underlying, then over the underlyings, n − 1 in all at most. Maxima and absolute values add no
-    error and do not enlarge one. So with T = |cash| + |Σ quotes| + Σ (|quantity × (price −
-    funding)| + w·p)
+    than 1 wei each, and the worth of all options once: E* ≤ E + 2n + 2. In MM it rounds every term
+    of an exposure and of an add-on by less than 1 wei, and these count w at most; the sums of
+    losses and of add-ons are rounded up once each, and roundings in counts (2^-40 · 1e-30 of cash)
+    are no 1e-6 wei together: MM < MM* + Σ w + 2.01. Never the other way round: E ≤ E*, MM ≥ MM*.
+2.  **Floats.** Quantities, quotes (summed exactly), prices less funding, ranges, rates and all of a
+    unit of a series are integers, or quotients of integers, rounded to float64 once, by 1 + δ with
+    |δ| ≤ u. From there on every number is a sum of products of them; a path from an input to
+    Ê − M̂M leads through at most 10 products and n + 6 sums other than with zero, in any order: over
+    the words of an underlying, an expiry or a strike, then over these, n − 1 in all at most. Maxima
+    and absolute values add no error and do not enlarge one. So with T = |cash| + |Σ quotes| +
+    Σ (|quantity × (price − funding)| or |size × worth|, + m)
 
         |(Ê − M̂M) − (E* − MM*)| ≤ 90·u / (1 − 90·u) · T
 
-    as W changes by at most Σ w·|error of p|. Nothing overflows (§6.7) nor falls under 2^-1022.
-3.  B = 256·u·T + Σ (2 + w) + 4, as floats have it: a sum of positive terms, right to 90·u of
-    itself. The factor 256 instead of 91, and 4 instead of 3, pay for this many times.
+    as each of the losses of which W is the greatest changes by Σ (relative error)·m at most.
+    Nothing overflows (§6.7) nor falls under 2^-1022.
+3.  B = 256·u·T + Σ (2 + w) + 5, as floats have it: a sum of positive terms, right to 90·u of
+    itself. The factor 256 instead of 91, and 5 instead of 4.01, pay for this many times.
 
 Hence E < MM implies Ê − M̂M < B: no false negative. The other way round, a candidate that is not
 liquidatable has E − MM < 2·B: an account of a million in gross value is in doubt for 6e-8 of cash.
 
-What columns cannot say (options, words beyond the greatest count, assets without parameters) and
-what the engine refuses at the moment (a price that was never accepted) makes a candidate of the
+What columns cannot say (words beyond the greatest count, assets without parameters) and what the
+engine refuses at the moment (a price or a slice that never was) makes a candidate of the
 account: the mirror judges it.
 """
 
@@ -51,7 +58,7 @@ from ballast.scan.options import option_margin
 from ballast.scan.tables import Tables, tables_at
 
 RELATIVE_ERROR = 256 * 2.0**-53
-ACCOUNT_WEI = 4
+ACCOUNT_WEI = 5
 MAINTENANCE_SHARE = 0.8  # of W
 
 

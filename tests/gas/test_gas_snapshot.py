@@ -13,7 +13,7 @@ from ballast.bench.stage import GENESIS, Stage
 from ballast.client.artifacts import ROOT, load_artifacts
 from ballast.devnet.anvil import Anvil
 
-ENGINE_LIMIT, LIMIT = 19_600, 22_000
+LIMIT = 22_000
 
 
 @pytest.fixture(scope="module")
@@ -36,5 +36,4 @@ def test_profiles_add_up(measured: list[Measured]) -> None:
 
 def test_contracts_leave_room_to_mend() -> None:
     for name, size in sizes_report(load_artifacts()).items():
-        limit = ENGINE_LIMIT if name.endswith("Engine") else LIMIT
-        assert size <= limit, f"{name} has {size} bytes of {limit}"
+        assert size <= LIMIT, f"{name} has {size} bytes of {LIMIT}"

@@ -290,6 +290,7 @@ def test_a_silent_feed_neither_frees_nor_shields() -> None:
 def test_the_credit_has_no_part_in_the_terms() -> None:
     scene = Scene()
     wide(scene)
+    scene.world.advance()
     margin = scene.world.margin(scene.weak)
     assert margin.credit > 0
     terms = scene.world.model.liquidation_terms(scene.weak)

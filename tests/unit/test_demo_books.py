@@ -10,8 +10,7 @@ from ballast.units import WAD
 
 TRADER, MAKER, INSURANCE = (AccountId.make("0x" + f"{n:02x}" * 20) for n in (1, 2, 3))
 CASH, WETH = 0, 1
-BTC = 1
-ETH = 1
+BTC, ETH = 1, 2
 MARK = 50_000 * WAD
 PRICE = 2_000 * WAD
 
@@ -123,7 +122,7 @@ def test_an_unbacked_wei_of_an_option_is_found():
         )
     )
     assert found[0].endswith("sum to 1, not to zero")
-    assert "open options on 1 are" in found[1]
+    assert "open options on 2 are" in found[1]
 
 
 def test_a_strike_does_not_back_another():
@@ -136,7 +135,7 @@ def test_a_strike_does_not_back_another():
 
 def test_open_options_of_nobody_are_found():
     (problem,) = problems(replace(balanced(), option_interest={ETH: 5}))
-    assert problem == "open options on 1 are 5, long sizes sum to 0"
+    assert problem == "open options on 2 are 5, long sizes sum to 0"
 
 
 @pytest.mark.parametrize("field", ["recorded", "held"])
