@@ -68,13 +68,20 @@ ANYBODY = {
         "settleOrders": "what both sides signed",
     },
     "Exchange": {"settle": "what both sides signed"},
-    "Liquidator": {"liquidate": "into the caller's own account alone"},
+    "Liquidator": {
+        "liquidate": "into the caller's own account alone",
+        "flag": "the account's own margin decides",
+        "clearFlag": "the account's own margin decides",
+    },
     "OracleAdapter": {
         "refresh": "the sources decide",
         "refreshVolatility": "the publishers decide",
         "fixExpiry": "the accepted prices decide",
     },
-    "JointScenarioEngine": {},
+    "JointScenarioEngine": {
+        "advanceUnderlying": "the line of the ramp decides",
+        "advanceAsset": "the line of the ramp decides",
+    },
     "RuleEngine": {},
 }
 """Functions that a stranger may call, and why that hurts nobody."""

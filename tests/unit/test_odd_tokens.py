@@ -93,10 +93,10 @@ def test_in_across_and_out(
 def test_a_slice(world: ClearingWorld, trader: AccountId, name: str, decimals: int) -> None:
     one, keeper = listed(world, name, decimals), world.account("liquidator")
     one.deposit(trader, 10 * one.unit)
-    borrowed = 13_000 * USDX
+    borrowed = 7_000 * USDX
     world.house.withdraw(trader, CASH, borrowed, trader.owner, sender=trader.owner)
     world.evm.advance(12)
-    world.oracle.refresh([world.update(ETH, 1580)])
+    world.oracle.refresh([world.update(ETH, 850)])
     assert world.margin(trader).equity < world.margin(trader).maintenance
     before = one.amount(trader)
     taken = world.liquidator.liquidate(trader, keeper, 10**18, 0, 0, [], sender=keeper.owner)
@@ -150,9 +150,9 @@ def test_a_blocked_debtor_is_liquidated_all_the_same(
     one.token.setBlocked(trader.owner, True)
     one.token.setBlocked(world.house, True)
     keeper = world.account("liquidator")
-    world.house.withdraw(trader, CASH, 13_000 * USDX, trader.owner, sender=trader.owner)
+    world.house.withdraw(trader, CASH, 7_000 * USDX, trader.owner, sender=trader.owner)
     world.evm.advance(12)
-    world.oracle.refresh([world.update(ETH, 1580)])
+    world.oracle.refresh([world.update(ETH, 850)])
     world.liquidator.liquidate(trader, keeper, 10**18, 0, 0, [], sender=keeper.owner)
     one.check(trader, keeper)
 
