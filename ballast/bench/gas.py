@@ -111,14 +111,14 @@ def _roads(stage: Stage) -> Iterator[Road]:
         stage.deposit(stage.deployer, "USDC", 1, index)
     yield from _deposits(stage)
     yield from _trades(stage)
-    yield from _assessments(stage)
-    stage.refresh({"ETH": ETH_START, "BTC": BTC_START})
     first = (stage.client.chain.time // DAY + 7) * DAY + EIGHT
     expiries = [first + 7 * DAY * i for i in range(EXPIRIES)]
     for expiry in expiries:
         stage.list_expiry("ETH", expiry)
-    yield from _views(stage, expiries)
-    yield from _options(stage, expiries)
+    yield from _views(stage, expiries)  # while the ranges for IM and MM are one
+    yield from _option_trade(stage, expiries[0])
+    yield from _assessments(stage)
+    yield from _option_liquidations(stage, expiries)
 
 
 def _transaction(stage: Stage, key: str, receipt: Receipt) -> Road:
@@ -153,7 +153,7 @@ def _assessments(stage: Stage) -> Iterator[Road]:
     stage.deposit(holder, "USDC", 50_000)
     stage.deposit(holder, "WETH", 10)
     stage.deposit(holder, "WBTC", 1)
-    stage.trade(holder, stage.deployer, "BTC-PERP", WAD, 2)
+    stage.trade(holder, stage.deployer, "BTC-PERP", WAD, 110)
     trace = stage.trace_view("Clearinghouse", "margin", (bytes(account_of(holder)), 0))
     yield "im_view_linear", execution_gas(trace), profile(trace)
 
@@ -180,18 +180,23 @@ def _views(stage: Stage, expiries: Sequence[int]) -> Iterator[Road]:
         yield key, execution_gas(trace), profile(trace)
 
 
-def _options(stage: Stage, expiries: Sequence[int]) -> Iterator[Road]:
-    first = expiries[0]
+def _option_trade(stage: Stage, expiry: int) -> Iterator[Road]:
     taker, maker, holder = (stage.person(f"option {name}") for name in ("taker", "maker", "holder"))
     cash = (20_000, 1_000_000, 12_000)
     for sequence, signer in enumerate((taker, maker, holder), 101):
         stage.deposit(signer, "USDC", cash[sequence - 101])
         stage.trade(signer, stage.deployer, "ETH-PERP", WAD, sequence)
-    at_the_money = Instrument.option(ETH, first, ETH_START * WAD, False)
+    at_the_money = Instrument.option(ETH, expiry, ETH_START * WAD, False)
     stage.trade_option(stage.deployer, stage.person("holder"), at_the_money, WAD, 10)
     opened = stage.trade_option(taker, maker, at_the_money, WAD, 10)
     yield _transaction(stage, "option_open_1x1", opened)
 
+
+def _option_liquidations(stage: Stage, expiries: Sequence[int]) -> Iterator[Road]:
+    stage.refresh({"ETH": ETH_START, "BTC": BTC_START})
+    for expiry in expiries:
+        stage.publish("ETH", expiry)
+    maker, holder = stage.person("option maker"), stage.person("option holder")
     series = [
         Instrument.option(ETH, expiries[i % 2], (ETH_START - 200 + 50 * i) * WAD, i % 3 == 0)
         for i in range(10)
