@@ -91,7 +91,17 @@ def rules_for(patch: Path) -> Mapping[str, int]:
     return WEIGHTS if patch.parent.name == "roads" else CORE
 
 
-@pytest.mark.parametrize("patch", PATCHES, ids=lambda patch: patch.stem)
+# Each is compiled anew: a third of them with every change, all of them in the long campaigns.
+OFTEN = 3
+
+
+@pytest.mark.parametrize(
+    "patch",
+    [
+        pytest.param(patch, id=patch.stem, marks=[pytest.mark.fuzz] if index % OFTEN else [])
+        for index, patch in enumerate(PATCHES)
+    ],
+)
 def test_a_planted_bug_is_found(patch: Path, tmp_path: Path) -> None:
     artefacts = compile_mutant(patched(patch, tmp_path))
     with pytest.raises(Failed) as found:
