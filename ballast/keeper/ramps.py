@@ -50,9 +50,9 @@ class Ramps:
         for one in self._client.book.underlyings.values():
             read = self._read(one.id, "underlyingRisk", "underlyingRamp")
             if read is not None:
-                risk, ramp = read
-                ends = UnderlyingRisk(*getattr(ramp, "from")), UnderlyingRisk(*ramp.to)
-                if is_behind(RiskRamp(*ends, ramp.start, ramp.end), UnderlyingRisk(*risk), now):
+                risk, (first, last, start, end) = read
+                ends = UnderlyingRisk(*first), UnderlyingRisk(*last)
+                if is_behind(RiskRamp(*ends, start, end), UnderlyingRisk(*risk), now):
                     yield Advance("advanceUnderlying", one.id)
 
     def _assets(self, now: int) -> Iterator[Advance]:
