@@ -97,11 +97,11 @@ demo: compile ## run the guided demonstration on a local chain
 
 .PHONY: test
 test: compile ## run the tests, without the long campaigns
-	@ape test tests -n $(JOBS) -m "not fuzz and not bench" $(ARGS)
+	@ape test tests -n $(JOBS) --dist loadgroup -m "not fuzz and not bench" $(ARGS)
 
 .PHONY: fuzz
 fuzz: compile ## run the long stateful and property campaigns
-	@BALLAST_HYPOTHESIS=random ape test tests -n $(JOBS) -m fuzz $(ARGS)
+	@BALLAST_HYPOTHESIS=random ape test tests -n $(JOBS) --dist loadgroup -m fuzz $(ARGS)
 
 .PHONY: bench
 bench: compile ## measure gas and speed
