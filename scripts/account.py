@@ -50,6 +50,7 @@ from scripts._show import show_account
 
 GRANTS = [one.name.lower() for one in Permission if one.name and one is not Permission.ALL]
 PERMIT_SECONDS = 600
+ENGINES = {"joint-scenario": "JointScenarioEngine", "rule": "RuleEngine"}
 
 index_option = click.option(
     "--index", type=click.IntRange(0), default=0, help="Index of your account (0 is the default)."
@@ -237,6 +238,31 @@ def margin(
         drawing = proposal.account
     if plot or drawn:
         _draw(client, moment, drawing, over, plot, drawn=drawn)
+
+
+@cli.command(cls=ConnectedProviderCommand)
+@click.argument("name", type=click.Choice(list(ENGINES)), metavar="ENGINE")
+@whose_option
+@index_option
+@connected
+def engine(
+    account: Any, provider: Any, deployments: Path, *, name: str, whose: str | None, index: int
+) -> None:
+    """Put your account under another risk ENGINE, joint-scenario or rule; it must meet its IM.
+
+    joint-scenario: the worst joint loss over scenarios, where hedges count. rule: rates that add
+    up, without offsets.
+    """
+    client, signer = open_client(provider, deployments), ApeSigner(account, provider)
+    wanted, registered = client.book.address(ENGINES[name]), client.clearinghouse.engines()
+    if wanted not in registered:
+        raise click.ClickException(f"the Clearinghouse has no {name} engine")
+    source, number = _account(signer, index, whose), registered.index(wanted)
+    if client.clearinghouse.engine_of(source) == number:
+        say(f"{source} has the {name} engine already; nothing was sent")
+        return
+    receipt = client.clearinghouse.select_engine(signer, source, number)
+    _done(receipt, f"{source} has the {name} engine now")
 
 
 # ---- Delegates --------------------------------------------------------------------------------
