@@ -17,7 +17,7 @@ from ballast.client.orders import Order, SignedOrder, make_nonce, sign_order
 from ballast.client.signers import KeySigner
 from ballast.codec import AccountId, Instrument
 from ballast.deploy.addresses import make_book
-from ballast.deploy.config import load_config
+from ballast.deploy.config_file import load_config
 from ballast.deploy.names import LENS
 from ballast.deploy.plan import make_plan
 from ballast.deploy.run import Runner

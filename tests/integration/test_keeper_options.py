@@ -18,7 +18,7 @@ from ballast.client.orders import Order, sign_order
 from ballast.codec import Instrument
 from ballast.demo.cast import Actor
 from ballast.demo.process import write_keyfile
-from ballast.deploy.config import config_path
+from ballast.deploy.config_file import config_path
 from ballast.oracle.volatility import Settlement, Slice
 from ballast.units import WAD
 from tests.integration.conftest import Devnet
