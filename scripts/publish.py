@@ -12,10 +12,10 @@ from ape.cli import ConnectedProviderCommand, account_option
 from ballast.client.book import AddressBook, book_path
 from ballast.client.chain import Call, Chain
 from ballast.client.signers import PASSPHRASE_VARIABLE, KeySigner, Signer
+from ballast.codec import VolatilitySlice
 from ballast.oracle.prices import PriceRow, Quoting, make_report, read_prices, schedule
 from ballast.oracle.reports import Domain, SignedReport
 from ballast.oracle.transport import shorten, write_reports
-from ballast.oracle.volatility import Slice
 from ballast.volatility.reports import SignedVolatility, VolatilityDomain, VolatilityReport
 from ballast.volatility.surface import model_slice, read_quotes
 from ballast.volatility.transport import write_volatility
@@ -173,7 +173,7 @@ class Surfaces:
             path = write_volatility(self._out, self._domain, reports)
             say(f"{path.name}: {len(reports)} slices")
 
-    def _surface(self, underlying: int, now: int) -> dict[int, Slice]:
+    def _surface(self, underlying: int, now: int) -> dict[int, VolatilitySlice]:
         """Slices of the live expiries; of a file's quotes, those of others are of no use."""
         live = self._board.live(underlying, now)
         if underlying in self._model:

@@ -12,7 +12,9 @@ from datetime import datetime
 from itertools import groupby
 from pathlib import Path
 
-from ballast.oracle.volatility import YEAR, Neighbour, Slice
+from ballast.codec import VolatilitySlice
+from ballast.oracle.volatility import Neighbour
+from ballast.units import YEAR
 from ballast.volatility.calibrate import VolatilityQuote, calibrate
 
 COLUMNS = ("expiry", "strike", "volatility", "forward", "spot")
@@ -22,7 +24,9 @@ class QuotesError(ValueError):
     """A file of quotes that cannot be published."""
 
 
-def model_slice(expiry: int, now: int, volatility: float = 0.6, carry: float = 0.05) -> Slice:
+def model_slice(
+    expiry: int, now: int, volatility: float = 0.6, carry: float = 0.05
+) -> VolatilitySlice:
     """One expiry of the devnet's surface: a mild skew around `volatility`, a forward with `carry`.
 
     In units of a standard deviation its shape is the same for every expiry, so slices do not cross.
@@ -31,7 +35,7 @@ def model_slice(expiry: int, now: int, volatility: float = 0.6, carry: float = 0
     deviation = volatility * tau**0.5
     least, s, rho = 0.92, 0.6, -0.25
     slope = (1 - least) / (s * (1 - (1 - rho**2) ** 0.5) + s * 0.25)
-    return Slice(
+    return VolatilitySlice(
         a=round(volatility**2 * (least - slope * s * (1 - rho**2) ** 0.5 / 4) * 1e8),
         b=round(volatility**2 * slope / deviation / 4 * 1e7),
         rho=round(rho * 1e6),
@@ -42,7 +46,7 @@ def model_slice(expiry: int, now: int, volatility: float = 0.6, carry: float = 0
     )
 
 
-def read_quotes(path: Path, now: int) -> dict[int, Slice]:
+def read_quotes(path: Path, now: int) -> dict[int, VolatilitySlice]:
     """Slices by expiry, each fitted over the one before it."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
@@ -51,10 +55,10 @@ def read_quotes(path: Path, now: int) -> dict[int, Slice]:
         raise QuotesError(f"{path} cannot be read: {error.strerror}") from None
 
 
-def fit_quotes(lines: Iterable[str], now: int) -> dict[int, Slice]:
+def fit_quotes(lines: Iterable[str], now: int) -> dict[int, VolatilitySlice]:
     """The same of the lines of a file; expiries that have passed are left out."""
     rows = sorted(row for row in _rows(lines) if row[0] > now)
-    found: dict[int, Slice] = {}
+    found: dict[int, VolatilitySlice] = {}
     before: Neighbour | None = None
     for expiry, group in groupby(rows, key=lambda row: row[0]):
         items = list(group)

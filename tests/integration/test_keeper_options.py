@@ -15,11 +15,10 @@ from ballast.client.chain import Call, Chain
 from ballast.client.client import Client
 from ballast.client.events import scan
 from ballast.client.orders import Order, sign_order
-from ballast.codec import Instrument
+from ballast.codec import Instrument, Settlement, VolatilitySlice
 from ballast.demo.cast import Actor
 from ballast.demo.process import write_keyfile
 from ballast.deploy.config import config_path
-from ballast.oracle.volatility import Settlement, Slice
 from ballast.units import WAD
 from tests.integration.conftest import Devnet
 from tests.integration.people import KEEPER, MAKER, TRADER, fund
@@ -123,7 +122,7 @@ def test_a_keeper_takes_published_slices_in(
     printed = devnet.ape("keeper", *options, env=PASSPHRASE)
     assert f"refreshed {len(expiries)} slices of ETH (first slice)" in printed
     eth = client.book.underlying("ETH").id
-    slices = [Slice.decode(board(client, "slice", eth, one)) for one in expiries]
+    slices = [VolatilitySlice.decode(board(client, "slice", eth, one)) for one in expiries]
     assert all(one.is_fresh(client.chain.time) for one in slices)
     assert "slices" not in devnet.ape("keeper", *options, env=PASSPHRASE)
 
