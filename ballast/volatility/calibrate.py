@@ -39,6 +39,8 @@ MAX_RHO = 0.999
 MIN_WIDTH = 0.002
 MAX_WIDTH = 5.0
 LEAST_QUOTES = 5
+GOOD_ERROR = 0.01  # in volatility: the search ends
+MAX_ERROR = 0.1  # above it, a slice says nothing of its quotes
 
 
 class CalibrationError(ValueError):
@@ -119,9 +121,14 @@ def calibrate(
             if candidate is not None:
                 error = problem.error(candidate, [one.volatility for one in quotes])
                 found.append(Calibration(candidate, error))
-        if found:
-            return min(found, key=lambda one: one.error)
-    raise CalibrationError("no slice without arbitrage was found")
+        best = min(found, key=lambda one: one.error, default=None)
+        if best and best.error <= GOOD_ERROR:
+            return best
+    if best is None:
+        raise CalibrationError("no slice without arbitrage was found")
+    if best.error > MAX_ERROR:
+        raise CalibrationError(f"the best slice without arbitrage is off by {best.error:.1%}")
+    return best
 
 
 @dataclass(frozen=True)
@@ -172,7 +179,8 @@ class _Problem:
         root = np.hypot(z, s)
         design = np.column_stack([np.ones_like(z), (root - z) / 2, (root + z) / 2])
         steepest = 2 / self.tau * 0.999
-        bounds = ([-np.inf, 0, 0], [np.inf, steepest, steepest])
+        least = [min(slope, steepest / 2) for slope in self._slopes_before()]
+        bounds = ([-np.inf, *least], [np.inf, steepest, steepest])
         solved = lsq_linear(
             design * self.weight[:, None], self.variance * self.weight, bounds=bounds
         )
@@ -180,6 +188,16 @@ class _Problem:
         b = (left + right) / 2
         rho = (right - left) / (left + right) if b > 0 else 0.0
         return a, b, min(max(rho, -MAX_RHO), MAX_RHO), 2 * float(solved.cost)
+
+    def _slopes_before(self) -> tuple[float, float]:
+        """The least slopes of the two wings: flatter ones cross the expiry before far away, where
+        only a far higher level would help."""
+        if self.before is None:
+            return 0.0, 0.0
+        one = self.before.slice
+        part = (self.before.expiry - self.template.time) / YEAR / self.tau * 1.0001
+        b, rho = one.b / 1e7 * part, one.rho / 1e6
+        return b * (1 - rho), b * (1 + rho)
 
     def _slice(self, x: Floats) -> VolatilitySlice:
         mu, s = float(x[0]), min(max(exp(min(x[1], 3.0)), MIN_WIDTH), MAX_WIDTH)

@@ -90,6 +90,24 @@ def test_a_crossing_market_is_fitted_over_the_expiry_before():
     assert found.error < 0.03
 
 
+def test_a_flat_market_behind_a_steep_smile_keeps_its_level():
+    """Raised by its level alone, the far slice would have to clear the steep wings far outside of
+    all quotes: fifty points of volatility."""
+    near = VolatilitySlice(20_000_000, 60_000_000, 0, 0, 60_000, time=NOW)
+    before = Neighbour(near, NOW + 2 * 86400)
+    flat = VolatilitySlice(45_000_000, 50_000, 0, 0, 300_000, time=NOW)
+    assert fit(quotes(flat, 30), 30, before=before).error < 0.05
+
+
+def test_a_fit_that_says_nothing_of_its_quotes_is_refused():
+    zigzag = [
+        VolatilityQuote(FORWARD * exp(k), 0.3 + 0.6 * (index % 2))
+        for index, k in enumerate(np.linspace(-0.3, 0.3, 9))
+    ]
+    with pytest.raises(CalibrationError, match=r"off by [23]\d\.\d%"):
+        fit(zigzag, 30)
+
+
 def test_noise_is_averaged():
     known = VolatilitySlice(10_000_000, 2_000_000, -300_000, 20_000, 200_000, time=NOW)
     dice = np.random.default_rng(7)
