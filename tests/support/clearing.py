@@ -70,6 +70,7 @@ TARGETS = (
     "contracts/oracle/OracleAdapter.sol",
     "contracts/risk/JointScenarioEngine.sol",
     "contracts/risk/RuleEngine.sol",
+    "contracts/periphery/Lens.sol",
     "contracts/periphery/RiskLens.sol",
     "contracts/periphery/TestToken.sol",
     "contracts/mocks/MockPriceSource.sol",
