@@ -29,6 +29,7 @@ from ballast.codec import (
     Option,
     Perp,
     Position,
+    Settlement,
     Snapshot,
     decode_positions,
 )
@@ -43,7 +44,6 @@ from ballast.model.replay import Event, Replay
 from ballast.model.state import Flag
 from ballast.model.system import System
 from ballast.oracle.mirror import FeedConfig, Observation
-from ballast.oracle.volatility import Settlement
 from ballast.risk.joint_scenario import JointScenarioEngine
 from ballast.risk.parameters import AssetRisk, Parameters, UnderlyingRisk
 from ballast.units import WAD
@@ -70,6 +70,7 @@ TARGETS = (
     "contracts/oracle/OracleAdapter.sol",
     "contracts/risk/JointScenarioEngine.sol",
     "contracts/risk/RuleEngine.sol",
+    "contracts/periphery/Lens.sol",
     "contracts/periphery/RiskLens.sol",
     "contracts/periphery/TestToken.sol",
     "contracts/mocks/MockPriceSource.sol",
