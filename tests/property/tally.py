@@ -41,7 +41,21 @@ ROADS = {  # that are taken seldom
     "set_risk": 1,
     "advance_risk": 2,
 }
-WEIGHTS = {**CORE, **ROADS}
+OPTIONS = {
+    "open_option": 14,
+    "reduce_option": 6,
+    "leave_option": 5,
+    "batch_options": 5,
+    "publish": 8,
+    "allow_expiry": 3,
+    "set_option_cap": 1,
+    "pass_expiry": 4,
+    "fix_expiry": 6,
+    "settle_options": 6,
+    "halt": 1,
+    "restart": 25,
+}
+WEIGHTS = {**CORE, **ROADS, **OPTIONS}
 GROUPS = {
     "money": ("deposit", "deposit_for_another", "withdraw", "transfer"),
     "trades": ("open_perp", "trade_spot", "reduce", "fill_resting", "cancel"),
@@ -50,6 +64,7 @@ GROUPS = {
     "keepers": ("liquidate", "liquidate_at_last_prices", "flag"),
     # Flags are seldom here: they are cleared with and without a deposit by the same rule.
     "roads": tuple(rule for rule in ROADS if rule != "clear_flag_narrowly"),
+    "options": tuple(OPTIONS),
 }
 RULES = tuple(rule for rules in GROUPS.values() for rule in rules)
 
@@ -63,6 +78,8 @@ class Tally:
     steps: int = 0
     liquidations: int = 0
     refusals: Counter[str] = field(default_factory=Counter)
+    seen: Counter[str] = field(default_factory=Counter)
+    """What happened besides, by name."""
 
     def share(self, rule: str) -> float:
         return self.accepted[rule] / self.tried[rule] if self.tried[rule] else 0.0
@@ -72,4 +89,5 @@ class Tally:
         for rule, tried in sorted(self.tried.items()):
             lines.append(f"{rule:18} {self.accepted[rule]:6} of {tried:6} {self.share(rule):7.1%}")
         common = ", ".join(f"{name} {count}" for name, count in self.refusals.most_common())
-        return "\n".join([*lines, f"refused: {common}"])
+        seen = ", ".join(f"{name} {count}" for name, count in sorted(self.seen.items()))
+        return "\n".join([*lines, f"refused: {common}", f"seen: {seen}"])
