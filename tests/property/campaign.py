@@ -13,6 +13,7 @@ from ballast.risk.scenarios import COLUMNS
 from ballast.volatility.expiries import wanted
 from tests.property.delegates import Delegates
 from tests.property.dice import Dice
+from tests.property.distress import Distress
 from tests.property.expiries import Expiries
 from tests.property.governance import Governance
 from tests.property.option_batches import OptionBatches
@@ -27,7 +28,7 @@ from tests.property.world import BTC, CASH, ETH, FEEDS, MARKETS, WBTC, WETH, own
 OPENED = {2: (ETH, 92), 3: (BTC, -95), 4: (BTC, 97), 5: (ETH, -96), 6: (ETH, 90)}
 
 
-class Campaign(Expiries, OptionBatches, Delegates, Governance, Outages):
+class Campaign(Expiries, OptionBatches, Distress, Delegates, Governance, Outages):
     """One play of the rules over a world."""
 
     def __init__(self, stage: Stage, tally: Tally | None = None) -> None:

@@ -6,17 +6,16 @@ from ballast.model import words as word_of
 from ballast.oracle.fixing import DAY, SETTLED, SETTLED_LATE, WINDOW
 from tests.property.dice import Dice
 from tests.property.invariants import DUST
-from tests.property.keepers import Keepers
-from tests.property.market import Market
-from tests.property.options import Options
+from tests.property.option_keepers import OptionKeepers
 from tests.property.world import MARKETS, require
 
 DELAY = 3600
 AHEAD = 2 * DAY
+HOLE = 310  # more than the longest gap that a window may have
 HOW_FIXED = {SETTLED: "fixed by the window", SETTLED_LATE: "fixed by the late window"}
 
 
-class Expiries(Options, Market, Keepers):
+class Expiries(OptionKeepers):
     """From the last hour of an expiry to the last cash of it."""
 
     def _next_expiry(self) -> int:
@@ -29,25 +28,30 @@ class Expiries(Options, Market, Keepers):
 
     def pass_expiry(self, dice: Dice) -> None:
         """Time goes on to the next expiry, into its window or past it, with enough prices on the
-        way, with gaps, or without any."""
+        way, with too few, with a hole between them, or without any."""
         world, expiry = self.world, self._next_expiry()
         opening = expiry - WINDOW - dice.integer(-60, 300)
         if world.now < opening:
             world.advance(opening - world.now)
-        step = dice.pick((110, 150, 170, 150, 450, 0))
-        most = dice.integer(2, 60)
+        step, most = dice.pick((110, 110, 130, 150, 240, 0)), dice.integer(2, 90)
+        hole = dice.integer(1, 10) if dice.chance(20) else 0
         move = dice.integer(-40, 40)
-        while step and most and world.now + step < expiry:
-            world.advance(step)
-            move = -move
+        count = 0
+        while step and count < most and world.now + step < expiry:
+            count += 1
+            world.advance(step + HOLE if count == hole else step)
             self._report({u: move for u in MARKETS}, premium=move)
-            most -= 1
-        if most:
-            world.advance(expiry - world.now + dice.integer(0, 100))
-            for again in range(dice.integer(0, 2)):
-                if again:
-                    world.advance(dice.integer(1, 90))
-                self._report({u: move for u in MARKETS}, premium=move)
+            move = -move
+        if count < most:
+            self._pass(expiry, move, dice)
+
+    def _pass(self, expiry: int, move: int, dice: Dice) -> None:
+        """Past an expiry, and two prices or less after it."""
+        self.world.advance(max(expiry - self.world.now, 0) + dice.integer(0, 100))
+        for again in range(dice.integer(0, 2)):
+            if again:
+                self.world.advance(dice.integer(1, 90))
+            self._report({u: move for u in MARKETS}, premium=move)
 
     # ---- Fixing -------------------------------------------------------------------------------
 

@@ -40,6 +40,7 @@ ROADS = {  # that are taken seldom
     "clear_flag_narrowly": 4,
     "set_risk": 1,
     "advance_risk": 2,
+    "sell_off": 3,
 }
 OPTIONS = {
     "open_option": 14,
@@ -50,6 +51,8 @@ OPTIONS = {
     "allow_expiry": 3,
     "set_option_cap": 1,
     "pass_expiry": 4,
+    "squeeze": 5,
+    "wear_down": 8,
     "fix_expiry": 6,
     "settle_options": 6,
     "halt": 1,
