@@ -22,7 +22,7 @@ class Distress(Trades, Market):
 
     def sell_off(self, dice: Dice) -> None:
         """The price goes against a position until its account has a part of MM left, and the
-        account reduces below the mark, by up to half of the range."""
+        account reduces below the mark, by up to a third of the range."""
         self._freshen(dice)
         positions = self._positions()
         weak = self._unhealthy()
@@ -34,7 +34,7 @@ class Distress(Trades, Market):
             return
         wanted = -dice.part(size, 10, 100)
         mark = self.world.model.feeds.snapshot(u).mark
-        away = mark * dice.integer(0, 1050) // 10_000 * (1 if wanted > 0 else -1)
+        away = mark * dice.integer(0, 700) // 10_000 * (1 if wanted > 0 else -1)
         maker, plain = dice.pick(others), Dice(b"")
         mine = replace(self._order(account, PERPS[u], wanted, mark + away, plain), reduce_only=True)
         theirs = self._order(maker, PERPS[u], -wanted, mark + away, plain)

@@ -109,9 +109,13 @@ class Options(Trades, Surfaces):
         return any(word_of.expiry_of(one) > self.world.now for one in self._open_series())
 
     def leave_option(self, dice: Dice) -> None:
-        """Both sides close what they hold at the fair price, as old as prices are."""
+        """Both sides close what they hold at the fair price, as old as prices are: after hours in
+        which nobody reported anything, too."""
         alive = [one for one in self._holdings() if word_of.expiry_of(one[1]) > self.world.now]
         account, series, size = dice.pick(alive)
+        silence = dice.integer(3601, 8000)
+        if dice.chance(35) and self.world.now + silence < word_of.expiry_of(series):
+            self.world.advance(silence)
         others = self._opposites(account, series, size)
         if not others:
             return

@@ -16,6 +16,7 @@ from tests.property.world import MARKETS
 
 RULE = ExpiryRule(daily=2, weekly=1, monthly=1)
 HIGH, LOW = 2 * WAD, WAD // 10  # variances a year at the money at which a surface turns
+VERDICTS = {None: "slice old", Refusal.NONE: "slice accepted"}
 Reports = list[tuple[int, int, Sequence[Slice]]]
 
 
@@ -52,8 +53,10 @@ class Surfaces(Play):
     def publish(self, dice: Dice) -> None:
         """A surface moves as a whole, mostly by a little; or publishers do something odd."""
         u = dice.pick(MARKETS)
-        if dice.chance(70) or not self._live(u):
+        if not dice.chance(40) or not self._live(u):
             self._publish(u, dice.integer(9000, 11_100), dice.integer(-30, 30))
+        elif dice.chance(40):
+            self._publish_apart(u, dice)
         else:
             self._publish_oddly(u, dice)
 
@@ -85,7 +88,6 @@ class Surfaces(Play):
         odd = dice.pick(
             (
                 _twice(scaled(base, 11_600 + size if up else 8600 - size)),
-                _twice(scaled(base, 11_600 + size if up else 8600 - size)),
                 _twice(replace(base, forward=base.forward * (103 if up else 97) // 100)),
                 _twice(replace(base, time=now - 2 * size)),
                 _twice(replace(base, b=8 * base.b, a=0, s=2000, rho=0)),
@@ -95,6 +97,18 @@ class Surfaces(Play):
             )
         )
         self._send([(u, expiry, odd)])
+
+    def _publish_apart(self, u: int, dice: Dice) -> None:
+        """One slice moves by steps that are allowed, until it would cross its neighbour."""
+        self._publish(u)
+        expiry, up = dice.pick(self._live(u)), dice.chance(50)
+        for _ in range(dice.integer(1, 4)):
+            self.world.advance(15)
+            self.world.begin_call()
+            board = self.world.model.feeds.boards[u]
+            last = replace(board.slices.get(expiry, self._base(u)), max_age=0)
+            moved = scaled(last, 12_200 if up else 8000)
+            self._send([(u, expiry, _twice(replace(moved, time=self.world.now)))])
 
     def _send(self, reports: Reports) -> None:
         """Anybody hands in signed reports; what is not accepted changes nothing."""
@@ -106,7 +120,9 @@ class Surfaces(Play):
         )
         self._count(refusal)
         for verdict in verdicts:
-            self.tally.seen["slice " + (verdict.name.lower() if verdict is not None else "old")] += 1
+            self.tally.seen[VERDICTS.get(verdict, "slice refused")] += 1
+            if verdict:
+                self.tally.refusals[f"slice: {verdict.name}"] += 1
 
     def _freshen_surface(self, u: int, dice: Dice) -> None:
         """Mostly see to it that every slice of an underlying is fresh."""

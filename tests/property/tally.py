@@ -54,7 +54,7 @@ OPTIONS = {
     "squeeze": 5,
     "wear_down": 8,
     "fix_expiry": 6,
-    "settle_options": 6,
+    "settle_options": 10,
     "halt": 1,
     "restart": 25,
 }
@@ -63,13 +63,30 @@ GROUPS = {
     "money": ("deposit", "deposit_for_another", "withdraw", "transfer"),
     "trades": ("open_perp", "trade_spot", "reduce", "fill_resting", "cancel"),
     "market": ("crash", "drift", "suspect", "wait"),
-    "others": ("settle", "collect_reserve", "intrude", "clear_flag"),
+    "others": ("settle", "clear_flag", "collect_reserve", "intrude"),
     "keepers": ("liquidate", "liquidate_at_last_prices", "flag"),
     # Flags are seldom here: they are cleared with and without a deposit by the same rule.
     "roads": tuple(rule for rule in ROADS if rule != "clear_flag_narrowly"),
     "options": tuple(OPTIONS),
 }
 RULES = tuple(rule for rules in GROUPS.values() for rule in rules)
+
+SEEN = (  # that every long play comes by
+    "fixed as it was",
+    "fixed by the late window",
+    "fixed by the window",
+    "option left on prices that are not fresh",
+    "option traded",
+    "option turned",
+    "options became cash",
+    "options flagged",
+    "options liquidated",
+    "options liquidated after proven time",
+    "options liquidated on old prices",
+    "slice accepted",
+    "slice old",
+    "slice refused",
+)
 
 
 @dataclass
