@@ -1,4 +1,4 @@
-"""Margins of a world, each computed once: options are priced in 23 scenarios, and asked for often."""
+"""Margins of a world, each computed once: options have 23 scenarios, and are asked for often."""
 
 from __future__ import annotations
 

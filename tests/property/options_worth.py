@@ -1,4 +1,4 @@
-"""What options are worth, written out from specification §13 and §14, and what may not move them."""
+"""What options are worth, by specification §13 and §14, and what may not move them."""
 
 from __future__ import annotations
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from ballast.deploy.names import VOLATILITY_QUORUM
 from ballast.oracle.reports import compact

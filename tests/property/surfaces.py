@@ -1,4 +1,4 @@
-"""Rules: expiries that are allowed, volatility that is published in time or late, sensibly or not."""
+"""Rules: expiries that are allowed, volatility that is published, also late or oddly."""
 
 from __future__ import annotations
 
@@ -132,7 +132,6 @@ class Surfaces(Play):
             rule, self._rule = self._rule, ""
             self._publish(u)
             self._rule = rule
-
 
     def _keep_surfaces(self, dice: Dice) -> None:
         """Publishers do their work, mostly, where options are open."""

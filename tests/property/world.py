@@ -304,7 +304,8 @@ class World:
         probes.append(("the stop", house, stopped, lambda: words(state.stopped)))
         for u in MARKETS:
             probes.append((f"market {u}", house, house.market.encode(u), self._market(u)))
-            probes.append((f"options of {u}", house, house.optionMarket.encode(u), self._options(u)))
+            options = house.optionMarket.encode(u)
+            probes.append((f"options of {u}", house, options, self._options(u)))
             live = self.oracle.liveExpiries.encode(u)
             probes.append((f"expiries of {u}", self.oracle, live, self._expiries(u)))
         for asset in range(len(state.assets)):
