@@ -391,8 +391,10 @@ def _add_collateral(
 
 
 def _assess(cash: int, book: Book) -> Assessment:
-    losses_maintenance = losses(book.exposures, [e.range_maintenance for e in book.exposures])
-    losses_initial = losses(book.exposures, [e.range_initial for e in book.exposures])
+    ranges = [e.range_maintenance for e in book.exposures]
+    wider = [e.range_initial for e in book.exposures]
+    losses_maintenance = losses(book.exposures, ranges)
+    losses_initial = losses_maintenance if wider == ranges else losses(book.exposures, wider)
     initial_only = sum(initial_only_of(exposure) for exposure in book.exposures)
     overdue = sum(exposure.overdue for exposure in book.exposures)
     initial_only += div_ceil(overdue, LOSS_COUNTS * LOSS_UNIT)
