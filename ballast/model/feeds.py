@@ -6,19 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from ballast.codec import STRIKE_UNIT, Snapshot
+from ballast.codec import STRIKE_UNIT, Settlement, Snapshot, VolatilitySlice
 from ballast.model.refusal import Refused, require
 from ballast.oracle.fixing import DAY, PATIENCE, PRICE_UNIT, TIME_OF_DAY, Fixing, observed_expiries
 from ballast.oracle.mirror import FeedConfig, FeedState
 from ballast.oracle.sequencer import Sequencer
-from ballast.oracle.volatility import (
-    Board,
-    Refusal,
-    Settlement,
-    Slice,
-    VolatilityConfig,
-    accept,
-)
+from ballast.oracle.volatility import Board, Refusal, VolatilityConfig, accept
 from ballast.units import WAD
 
 CASH_FEED = 0
@@ -139,7 +132,7 @@ class Feeds:
         return found.encode() if found else 0
 
     def refresh_slice(
-        self, underlying: int, expiry: int, reports: Sequence[Slice]
+        self, underlying: int, expiry: int, reports: Sequence[VolatilitySlice]
     ) -> Refusal | None:
         """Take in reports that are signed as they must be; None if there was nothing new."""
         self._window(underlying, expiry)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from ballast.codec import AccountId
+from ballast.codec import AccountId, VolatilitySlice
 from ballast.model.clearinghouse import Addresses, Clearinghouse
 from ballast.model.exchange import Exchange, SignedOrder
 from ballast.model.feeds import Feeds
@@ -14,10 +14,10 @@ from ballast.model.liquidator import Liquidation, Liquidator
 from ballast.model.margin import ASSESS_ALL
 from ballast.model.refusal import Refused
 from ballast.oracle.mirror import Observation, Outcome, Result, accept
-from ballast.oracle.volatility import Refusal, Slice
+from ballast.oracle.volatility import Refusal
 
 Updates = Sequence[tuple[int, Sequence[Observation]]]
-VolatilityUpdates = Sequence[tuple[int, int, Sequence[Slice]]]
+VolatilityUpdates = Sequence[tuple[int, int, Sequence[VolatilitySlice]]]
 """Underlying, expiry, and the reports of publishers in the order of their addresses."""
 
 

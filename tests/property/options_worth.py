@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from ballast.codec import AccountId
+from ballast.codec import AccountId, Settlement, VolatilitySlice
 from ballast.model import words as word_of
 from ballast.model.feeds import Feeds
 from ballast.model.margin import ASSESS_ALL, Margin
-from ballast.oracle.volatility import FIXED
 from ballast.risk.joint_scenario import JointScenarioEngine, read
 from ballast.units import WAD
 from tests.property.world import World, require
 
 NEAR = 10**8  # parts of the spot: how near equity is to the precise price
 WIDEST = 8  # times the spot: a forward of twice the spot, moved by the widest scenario
-TIME_SHIFT = 32
 
 
 class AsFresh:
@@ -26,9 +25,9 @@ class AsFresh:
 
     def slice(self, underlying: int, expiry: int) -> int:
         word = self._feeds.slice(underlying, expiry)
-        if word == 0 or word & FIXED:
+        if word == 0 or Settlement.decode(word):
             return word
-        return word & ~(0xFFFFFFFF << TIME_SHIFT) | self._feeds.now << TIME_SHIFT
+        return replace(VolatilitySlice.decode(word), time=self._feeds.now).encode()
 
     def settlement_mean(self, underlying: int, expiry: int) -> tuple[int, int]:
         return self._feeds.settlement_mean(underlying, expiry)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ballast import svi
+from ballast.codec import VolatilitySlice
 from ballast.oracle.fixing import DAY, TIME_OF_DAY
-from ballast.oracle.volatility import Refusal, Slice
+from ballast.oracle.volatility import Refusal
 from ballast.units import WAD
 from ballast.volatility.expiries import ExpiryRule, wanted
 from tests.property.dice import Dice
@@ -17,7 +19,7 @@ from tests.property.world import MARKETS
 RULE = ExpiryRule(daily=2, weekly=1, monthly=1)
 HIGH, LOW = 2 * WAD, WAD // 10  # variances a year at the money at which a surface turns
 VERDICTS = {None: "slice old", Refusal.NONE: "slice accepted"}
-Reports = list[tuple[int, int, Sequence[Slice]]]
+Reports = list[tuple[int, int, Sequence[VolatilitySlice]]]
 
 
 class Surfaces(Play):
@@ -65,7 +67,7 @@ class Surfaces(Play):
         forward `carry` (1e-4) off the spot; ascending and back, so that none stands in the way."""
         self.world.begin_call()
         base = self._base(u)
-        variance = base.variance(0)
+        variance = svi.variance(base, 0)
         factor = min(factor, 9500) if variance > HIGH else factor
         factor = max(factor, 10_500) if variance < LOW else factor
         moved = scaled(base, factor)
@@ -73,7 +75,7 @@ class Surfaces(Play):
         reports: Reports = [(u, expiry, _twice(new)) for expiry in self._live(u)]
         self._send(reports + reports[-2::-1])
 
-    def _base(self, u: int) -> Slice:
+    def _base(self, u: int) -> VolatilitySlice:
         """The slice that the next one is made of: the first of the underlying that there is."""
         board = self.world.model.feeds.boards[u]
         return next((board.slices[one] for one in board.live if one in board.slices), CALM)
@@ -141,6 +143,6 @@ class Surfaces(Play):
                 self._freshen_surface(u, dice)
 
 
-def _twice(one: Slice) -> list[Slice]:
+def _twice(one: VolatilitySlice) -> list[VolatilitySlice]:
     """What two publishers see, the second a little more of it."""
     return [one, replace(one, b=one.b * 101 // 100)]

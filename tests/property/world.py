@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ballast.codec import AccountId, Snapshot
+from ballast.codec import AccountId, Snapshot, VolatilitySlice
 from ballast.deploy import config
 from ballast.deploy.plan import SEQUENCER
 from ballast.model import words as word_of
@@ -21,7 +21,6 @@ from ballast.model.state import Asset, Flag
 from ballast.model.system import System, Updates, VolatilityUpdates
 from ballast.oracle.mirror import FeedState, ScanRange, Suspicion
 from ballast.oracle.sequencer import UP, Sequencer
-from ballast.oracle.volatility import Slice
 from ballast.risk.governed import GovernedParameters
 from ballast.risk.joint_scenario import JointScenarioEngine
 from ballast.risk.parameters import AssetRisk, UnderlyingRisk
@@ -261,7 +260,7 @@ class World:
         self.synchronise()
 
     def volatility(
-        self, reports: Sequence[tuple[int, int, Sequence[Slice]]]
+        self, reports: Sequence[tuple[int, int, Sequence[VolatilitySlice]]]
     ) -> tuple[list[Any], VolatilityUpdates]:
         """Signed reports on expiries, for the contracts and for the model."""
         pairs = [self.publishers.update(*one) for one in reports]
