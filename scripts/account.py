@@ -395,7 +395,7 @@ def sign(
         instrument=client.book.instrument(instrument),
         size=to_wad(size) if side == "buy" else -to_wad(size),
         limit_price=to_wad(price),
-        nonce=_recallable() if recallable else _nonce(client, source, lane, sequence),
+        nonce=_recallable(client, source) if recallable else _nonce(client, source, lane, sequence),
         expiry=client.chain.time + parse_duration(expires),
         max_fee=to_wad(max_fee_bps) // BPS,
         min_health=to_wad(min_health),
@@ -561,9 +561,15 @@ def _nonce(client: Client, owner: AccountId, lane: int | None, sequence: int | N
     return make_nonce(chosen, client.exchange.lane(owner, chosen).next_sequence)
 
 
-def _recallable() -> int:
+def _recallable(client: Client, owner: AccountId) -> int:
     """A nonce in a new recallable lane, its sequence the moment of signing."""
-    return make_nonce(RECALLABLE | random_lane(), _milliseconds())
+    now, floor = _milliseconds(), client.exchange.floor_of(owner)
+    if now < floor:
+        raise click.ClickException(
+            f"{owner} recalled its orders up to sequence {floor}, which is ahead of the time in "
+            "milliseconds: sign without --recallable, or for another index"
+        )
+    return make_nonce(RECALLABLE | random_lane(), now)
 
 
 def _milliseconds() -> int:

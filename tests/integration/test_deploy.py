@@ -16,7 +16,9 @@ from ballast.client.chain import Call, Chain
 from ballast.client.client import Client
 from ballast.client.entries import Held, read_entries
 from ballast.client.events import scan
+from ballast.client.signers import KeySigner
 from ballast.codec import AccountId, Instrument
+from ballast.devnet.anvil import dev_account
 from ballast.oracle.reports import Domain
 from ballast.oracle.transport import read_reports
 from ballast.permissions import Permission
@@ -241,6 +243,16 @@ def test_a_trading_key_signs_recalls_and_cancels(devnet, client, trading_key, tm
     for path in orders:
         with pytest.raises(ScriptFailed, match="nothing is left to fill"):
             devnet.ape("account", "fill", str(path), "--size", "1", *TAKER)
+
+
+def test_after_a_recall_ahead_of_the_clock_signing_says_so(devnet, client, funded, tmp_path):
+    """As a delegate can leave an account: other lanes still serve."""
+    spent = AccountId.make(TAKER_ADDRESS, 8)
+    client.exchange.recall(KeySigner(dev_account(1)), spent, 2**64 - 1)
+    out = ("--out", str(tmp_path / "order.json"), "--index", "8", *TAKER)
+    with pytest.raises(ScriptFailed, match="ahead of the time in milliseconds"):
+        devnet.ape("account", "sign", "ETH-PERP", "sell", "1", "2500", "--recallable", *out)
+    assert f"by {spent}:" in devnet.ape("account", "sign", "ETH-PERP", "sell", "1", "2500", *out)
 
 
 def test_a_trading_key_moves_money_to_its_owner_alone(devnet, client, trading_key):
