@@ -64,7 +64,7 @@ GRANTS = [one.name.lower() for one in Permission if one.name and one is not Perm
 PERMIT_SECONDS = 600
 
 index_option = click.option(
-    "--index", type=click.IntRange(0), default=0, help="Index of your account (0 is the default)."
+    "--index", type=click.IntRange(0), default=0, show_default=True, help="Index of your account."
 )
 whose_option = click.option(
     "--for", "whose", help="Account to act for as its delegate, OWNER or OWNER/INDEX."
@@ -75,8 +75,8 @@ whose_option = click.option(
 def cli() -> None:
     """Deposit, withdraw, transfer, trade, and see how an account stands.
 
-    Accounts are named OWNER or OWNER/INDEX; instruments ETH-PERP or WETH; amounts are in whole
-    tokens, prices in cash.
+    Accounts are named OWNER or OWNER/INDEX; instruments ETH-PERP, WETH or ETH-20261225-2500-C (a
+    call; P for a put); amounts are in whole tokens, prices in cash.
     """
 
 
@@ -191,7 +191,8 @@ def transfer(
 @index_option
 @connected
 def settle(account: Any, provider: Any, deployments: Path, *, index: int) -> None:
-    """Turn the unrealised profit and loss of your perpetuals into cash."""
+    """Turn the unrealised profit and loss of your perpetuals into cash, and options an hour after
+    their expiry was fixed."""
     client, signer = open_client(provider, deployments), ApeSigner(account, provider)
     receipt = client.clearinghouse.settle(signer, AccountId.make(signer.address, index))
     _done(receipt, "settled to mark")
@@ -235,7 +236,11 @@ def history(provider: Any, deployments: Path, *, who: str, as_json: bool) -> Non
 
 @cli.command(cls=ConnectedProviderCommand)
 @click.argument("who")
-@click.option("--what-if", "trade", help="A trade to try: 'buy 1 ETH-PERP', 'sell 2 WETH @ 2500'.")
+@click.option(
+    "--what-if",
+    "trade",
+    help="A trade to try, at a price or at the fair one: 'sell 2 WETH @ 2500', 'buy 1 ETH-PERP'.",
+)
 @click.option(
     "--plot",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -295,7 +300,7 @@ def margin(
 @cli.command(cls=ConnectedProviderCommand)
 @click.argument("who")
 @click.argument("permissions", nargs=-1, required=True, type=click.Choice(GRANTS))
-@click.option("--expires", default="30d", help="How long it holds: 1h, 7d.")
+@click.option("--expires", default="30d", show_default=True, help="How long it holds: 1h, 7d.")
 @index_option
 @connected
 def delegate(
@@ -345,12 +350,32 @@ def revoke(account: Any, provider: Any, deployments: Path, *, who: str, index: i
 @click.argument("side", type=click.Choice(["buy", "sell"]))
 @click.argument("size")
 @click.argument("price")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True)
-@click.option("--expires", default="1h", help="How long the order lives: 90s, 15m, 1h, 7d.")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="File for the signed order.",
+)
+@click.option(
+    "--expires",
+    default="1h",
+    show_default=True,
+    help="How long the order lives: 90s, 15m, 1h, 7d.",
+)
 @click.option("--lane", type=int, help="Lane to use; a new one by default.")
 @click.option("--sequence", type=int, help="Sequence in the lane; by default one that replaces.")
-@click.option("--max-fee-bps", default="10", help="Greatest fee, 1e-4 of the value traded.")
-@click.option("--min-health", default="0", help="E/MM that you must have after a fill.")
+@click.option(
+    "--max-fee-bps",
+    default="10",
+    show_default=True,
+    help="Greatest fee, 1e-4 of the value traded.",
+)
+@click.option(
+    "--min-health",
+    default="0",
+    show_default=True,
+    help="Equity over maintenance margin that you must have after a fill: 1.5.",
+)
 @click.option("--reduce-only", is_flag=True, help="Only shrink the position.")
 @click.option("--post-only", is_flag=True, help="Only be a maker: wait for others to take.")
 @click.option(
