@@ -171,8 +171,7 @@ def _scenarios(scenarios: Sequence[Scenario]) -> Table:
 def _contributions(client: Client, contributions: Sequence[Contribution]) -> Table:
     table = _table(
         "What every position adds",
-        *("position", "size", "value", "IM alone", "in the worst move"),
-        *("closing frees of IM", "of MM"),
+        *("position", "size", "value", "IM alone", "worst move", "frees IM", "frees MM"),
     )
     for one in contributions:
         instrument = instrument_of(one.position.encode())
@@ -206,5 +205,8 @@ def _change(value: int) -> str:
 def _table(title: str, *names: str) -> Table:
     table = Table(title=title, title_justify="left")
     for index, name in enumerate(names):
-        table.add_column(name, justify="right" if index else "left", no_wrap=not index)
+        if index:
+            table.add_column(name, justify="right", no_wrap=True)
+        else:
+            table.add_column(name, overflow="fold", min_width=10)
     return table

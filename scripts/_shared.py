@@ -62,7 +62,7 @@ deployments_option = click.option(
     "--deployments",
     type=click.Path(file_okay=False, path_type=Path),
     default=DEPLOYMENTS,
-    help="Folder of the address books.",
+    help="Folder of the address books; deployments/ of the checkout by default.",
 )
 
 

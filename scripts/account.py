@@ -65,7 +65,7 @@ PERMIT_SECONDS = 600
 ENGINES = {"joint-scenario": "JointScenarioEngine", "rule": "RuleEngine"}
 
 index_option = click.option(
-    "--index", type=click.IntRange(0), default=0, help="Index of your account (0 is the default)."
+    "--index", type=click.IntRange(0), default=0, show_default=True, help="Index of your account."
 )
 whose_option = click.option(
     "--for", "whose", help="Account to act for as its delegate, OWNER or OWNER/INDEX."
@@ -76,8 +76,8 @@ whose_option = click.option(
 def cli() -> None:
     """Deposit, withdraw, transfer, trade, and see how an account stands.
 
-    Accounts are named OWNER or OWNER/INDEX; instruments ETH-PERP or WETH; amounts are in whole
-    tokens, prices in cash.
+    Accounts are named OWNER or OWNER/INDEX; instruments ETH-PERP, WETH or ETH-20261225-2500-C (a
+    call; P for a put); amounts are in whole tokens, prices in cash.
     """
 
 
@@ -192,7 +192,8 @@ def transfer(
 @index_option
 @connected
 def settle(account: Any, provider: Any, deployments: Path, *, index: int) -> None:
-    """Turn the unrealised profit and loss of your perpetuals into cash."""
+    """Turn the unrealised profit and loss of your perpetuals into cash, and options an hour after
+    their expiry was fixed."""
     client, signer = open_client(provider, deployments), ApeSigner(account, provider)
     receipt = client.clearinghouse.settle(signer, AccountId.make(signer.address, index))
     _done(receipt, "settled to mark")
@@ -236,7 +237,11 @@ def history(provider: Any, deployments: Path, *, who: str, as_json: bool) -> Non
 
 @cli.command(cls=ConnectedProviderCommand)
 @click.argument("who")
-@click.option("--what-if", "trade", help="A trade to try: 'buy 1 ETH-PERP', 'sell 2 WETH @ 2500'.")
+@click.option(
+    "--what-if",
+    "trade",
+    help="A trade to try, at a price or at the fair one: 'sell 2 WETH @ 2500', 'buy 1 ETH-PERP'.",
+)
 @click.option(
     "--plot",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -321,7 +326,7 @@ def engine(
 @cli.command(cls=ConnectedProviderCommand)
 @click.argument("who")
 @click.argument("permissions", nargs=-1, required=True, type=click.Choice(GRANTS))
-@click.option("--expires", default="30d", help="How long it holds: 1h, 7d.")
+@click.option("--expires", default="30d", show_default=True, help="How long it holds: 1h, 7d.")
 @index_option
 @connected
 def delegate(
@@ -371,12 +376,32 @@ def revoke(account: Any, provider: Any, deployments: Path, *, who: str, index: i
 @click.argument("side", type=click.Choice(["buy", "sell"]))
 @click.argument("size")
 @click.argument("price")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True)
-@click.option("--expires", default="1h", help="How long the order lives: 90s, 15m, 1h, 7d.")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="File for the signed order.",
+)
+@click.option(
+    "--expires",
+    default="1h",
+    show_default=True,
+    help="How long the order lives: 90s, 15m, 1h, 7d.",
+)
 @click.option("--lane", type=int, help="Lane to use; a new one by default.")
 @click.option("--sequence", type=int, help="Sequence in the lane; by default one that replaces.")
-@click.option("--max-fee-bps", default="10", help="Greatest fee, 1e-4 of the value traded.")
-@click.option("--min-health", default="0", help="E/MM that you must have after a fill.")
+@click.option(
+    "--max-fee-bps",
+    default="10",
+    show_default=True,
+    help="Greatest fee, 1e-4 of the value traded.",
+)
+@click.option(
+    "--min-health",
+    default="0",
+    show_default=True,
+    help="Equity over maintenance margin that you must have after a fill: 1.5.",
+)
 @click.option("--reduce-only", is_flag=True, help="Only shrink the position.")
 @click.option("--post-only", is_flag=True, help="Only be a maker: wait for others to take.")
 @click.option(
@@ -421,7 +446,7 @@ def sign(
         instrument=client.book.instrument(instrument),
         size=to_wad(size) if side == "buy" else -to_wad(size),
         limit_price=to_wad(price),
-        nonce=_recallable() if recallable else _nonce(client, source, lane, sequence),
+        nonce=_recallable(client, source) if recallable else _nonce(client, source, lane, sequence),
         expiry=client.chain.time + parse_duration(expires),
         max_fee=to_wad(max_fee_bps) // BPS,
         min_health=to_wad(min_health),
@@ -587,9 +612,15 @@ def _nonce(client: Client, owner: AccountId, lane: int | None, sequence: int | N
     return make_nonce(chosen, client.exchange.lane(owner, chosen).next_sequence)
 
 
-def _recallable() -> int:
+def _recallable(client: Client, owner: AccountId) -> int:
     """A nonce in a new recallable lane, its sequence the moment of signing."""
-    return make_nonce(RECALLABLE | random_lane(), _milliseconds())
+    now, floor = _milliseconds(), client.exchange.floor_of(owner)
+    if now < floor:
+        raise click.ClickException(
+            f"{owner} recalled its orders up to sequence {floor}, which is ahead of the time in "
+            "milliseconds: sign without --recallable, or for another index"
+        )
+    return make_nonce(RECALLABLE | random_lane(), now)
 
 
 def _milliseconds() -> int:

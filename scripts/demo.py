@@ -17,7 +17,7 @@ from ballast.client.chain import Chain
 from ballast.client.client import Client
 from ballast.demo.cast import DEPLOYER, KEEPER
 from ballast.demo.feeds import Feeds
-from ballast.demo.paths import SEED, SHIPPED, make, read
+from ballast.demo.paths import SEED, SHIPPED, make, read, with_window
 from ballast.demo.process import KeeperProcess
 from ballast.demo.run import Demo
 from ballast.demo.show import Screen, show_result
@@ -53,8 +53,9 @@ def cli(
 
     Traders and a market maker deposit and trade, and two of them write options; then prices fall,
     publishers and aggregators report them, and the keeper, in its own process, refreshes prices
-    and slices, and liquidates. Fails unless the books balance to the wei and exactly the accounts
-    that the Python model predicted were liquidated.
+    and slices, liquidates, fixes the expiry on the way at the mean of its last half hour, and turns
+    its options into cash. Fails unless the books balance to the wei and exactly the accounts that
+    the Python model predicted were liquidated.
     """
     if seed is not None and prices is not None:
         raise click.UsageError("--seed makes a path, --prices replays one: name one of them")
@@ -77,12 +78,17 @@ def _play(stack: ExitStack, folder: Path, rows: list[PriceRow], seed: int) -> bo
     Deployment(chain, _config(rows[0]), DEPLOYER.signer, path, fresh=True, say=say).run()
     client = Client.open(chain, path.parent)
     keeper = stack.enter_context(KeeperProcess(KEEPER, folder, _options(anvil.url, folder)))
+    surface = Surface(client, folder / "reports", seed)
+    expiries = surface.choose(rows)
+    if expiries and expiries.near:
+        rows = with_window(rows, expiries.near)
     demo = Demo(
         client,
         anvil,
         Stage(client, rows[0].prices),
         feeds=Feeds(client, folder / "reports", seed),
-        surface=Surface(client, folder / "reports", seed),
+        surface=surface,
+        expiries=expiries,
         keeper=keeper,
     )
     console.rule("Trades")

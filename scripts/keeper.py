@@ -40,7 +40,7 @@ T = TypeVar("T")
     type=click.IntRange(0),
     default=Policy().deviation_bps,
     show_default=True,
-    help="Refresh a price that would move by this much, 1e-4.",
+    help="Refresh a price that would move by this much, 1e-4 of it.",
 )
 @click.option(
     "--heartbeat",
@@ -51,7 +51,7 @@ T = TypeVar("T")
     "--min-profit",
     default="0",
     show_default=True,
-    help="Least cash that a liquidation must leave after gas.",
+    help="Least that a liquidation must leave after gas, units of cash.",
 )
 @click.option(
     "--flag",
@@ -64,11 +64,12 @@ T = TypeVar("T")
     show_default=True,
     help="Underlying whose price the chain's gas money has.",
 )
-@click.option("--gas-money", help="A fixed price in cash of the chain's gas money instead.")
+@click.option("--gas-money", help="Instead, a fixed price of the chain's gas money, in cash.")
 @click.option(
     "--index",
     type=click.IntRange(0),
     default=0,
+    show_default=True,
     help="Index of the keeper's account, which takes over positions and must hold collateral.",
 )
 @click.option(
@@ -99,7 +100,9 @@ T = TypeVar("T")
     help="URL of a node, best first; repeat for fail-over. That of --network by default.",
 )
 @click.option(
-    "--max-fee-gwei", type=click.FloatRange(0, min_open=True), help="Greatest fee per gas."
+    "--max-fee-gwei",
+    type=click.FloatRange(0, min_open=True),
+    help="Greatest fee per gas, gwei; without it there is no bound.",
 )
 @click.option("--pyth-url", help="Hermes service for updates of Pyth.")
 @click.option(
@@ -111,12 +114,13 @@ T = TypeVar("T")
     "--log-format",
     type=click.Choice(FORMATS),
     default=FORMATS[0],
+    show_default=True,
     help="Lines for people or machines.",
 )
 @click.option(
     "--metrics-port",
     type=click.IntRange(0, 65535),
-    help="Serve /metrics and /healthz on 127.0.0.1.",
+    help="Serve /metrics and /healthz on 127.0.0.1; not served by default.",
 )
 @click.option(
     "--stall-seconds",

@@ -20,6 +20,7 @@ SOURCES = {
     "Liquidator": ("Liquidated", "Flagged", "FlagCleared"),
 }
 _ACCOUNTS = ("account", "from", "to", "into", "taker", "maker")
+_INTERNAL = ("basis",)  # what a perpetual's quote is reckoned from
 _WAD = (
     *("size", "price", "takerFee", "makerFee", "payoff", "realised", "fraction", "payment"),
     *("insurance", "equity", "maintenance", "reward"),
@@ -70,7 +71,11 @@ def _described(client: Client, args: Mapping[str, Any]) -> dict[str, str]:
     decimals = 18
     if "asset" in args:
         decimals = client.book.asset(client.book.asset_name(args["asset"])).decimals
-    return {name: _text(client, name, value, decimals) for name, value in args.items()}
+    return {
+        name: _text(client, name, value, decimals)
+        for name, value in args.items()
+        if name not in _INTERNAL
+    }
 
 
 def _text(client: Client, name: str, value: Any, decimals: int) -> str:

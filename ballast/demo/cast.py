@@ -64,12 +64,14 @@ class Deal:
 
 @dataclass(frozen=True, slots=True)
 class OptionDeal:
-    """A trade of options on ether: the strike in 1e-4 of the first price, the size in dollars."""
+    """A trade of options on ether: the strike in 1e-4 of the first price, the size in dollars; in
+    the series that expires along the path, or in the one that outlives it."""
 
     taker: str
     strike_bps: int
     is_put: bool
     dollars: int
+    is_near: bool = False
 
     def strike(self, price: int) -> int:
         """The strike (WAD), a multiple of what the devnet lists."""
@@ -96,7 +98,7 @@ FUNDS = {
     HEDGER.name: Funds(usdc=32_000),
     BORROWER.name: Funds(weth=20_000, wbtc=12_000),
     COVERED.name: Funds(weth=20_000),
-    STRADDLE.name: Funds(usdc=30_000),
+    STRADDLE.name: Funds(usdc=12_500),
     KEEPER.name: Funds(usdc=150_000),
 }
 
@@ -109,10 +111,12 @@ DEALS = (
     Deal(BORROWER.name, "WBTC", -2_000),
     Deal(BORROWER.name, "ETH-PERP", 25_000),
 )
-# One writes a call against each ether that it holds, a tenth over the price; the other writes calls
-# and puts at the price, and then hedges their delta with the perpetual.
+# One writes a call against each ether that it holds, a tenth over the price, and buys puts that
+# expire on the way; the other writes calls and puts at the price, and then hedges their delta with
+# the perpetual, once: the crash is too much for it.
 OPTION_DEALS = (
     OptionDeal(COVERED.name, 11_000, is_put=False, dollars=-20_000),
+    OptionDeal(COVERED.name, 9_500, is_put=True, dollars=20_000, is_near=True),
     OptionDeal(STRADDLE.name, 10_000, is_put=False, dollars=-30_000),
     OptionDeal(STRADDLE.name, 10_000, is_put=True, dollars=-30_000),
 )

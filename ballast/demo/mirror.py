@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from itertools import groupby
 
 from ballast.client.chain import Call
 from ballast.client.client import Client
 from ballast.client.events import Event, scan
-from ballast.codec import AccountId, Snapshot
+from ballast.codec import PRICE_UNIT, AccountId, Settlement, Snapshot
 from ballast.model.clearinghouse import Addresses
 from ballast.model.interest import CashFlow, kept_back
 from ballast.model.margin import Margin
 from ballast.model.replay import Event as ReplayEvent
 from ballast.model.replay import Replay
 from ballast.model.system import System
+from ballast.oracle.fixing import Fixing, observed_expiries
 from ballast.oracle.mirror import FeedState, Observation
 from ballast.oracle.volatility import Board
 from ballast.risk.joint_scenario import JointScenarioEngine
-from ballast.risk.options import NoOptions
 from ballast.risk.parameters import AssetRisk, Parameters, UnderlyingRisk
 
 ENGINE = "JointScenarioEngine"
+Expiry = tuple[int, int]
 CONTRACTS = ("OracleAdapter", "Clearinghouse", "Exchange", "Liquidator")
 
 
@@ -65,25 +66,37 @@ def read_parameters(client: Client) -> Parameters:
     )
 
 
-class Slices(NoOptions):
-    """Accepted slices of expiries that are all more than half an hour away."""
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What options are priced with at a moment: accepted slices, and of expiries along the path
+    their windows and how they were settled."""
 
-    def __init__(self, boards: Mapping[int, Board]) -> None:
-        self._boards = boards
+    boards: Mapping[int, Board]
+    windows: Mapping[Expiry, Fixing]
+    settled: Mapping[Expiry, Settlement]
+    now: int
 
     def slice(self, underlying: int, expiry: int) -> int:
         """The word of an expiry; zero if none ever was."""
-        board = self._boards.get(underlying)
+        if fixed := self.settled.get((underlying, expiry)):
+            return fixed.encode()
+        board = self.boards.get(underlying)
         found = board.slices.get(expiry) if board else None
         return found.encode() if found else 0
+
+    def settlement_mean(self, underlying: int, expiry: int) -> tuple[int, int]:
+        """Elapsed seconds of the window, and the mean over them."""
+        return self.windows[underlying, expiry].mean_so_far(expiry, self.now)
 
 
 class Mirror:
     """Follows a deployment by its events."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, expiries: Iterable[Expiry] = ()) -> None:
+        """`expiries` are those along the path."""
         book = client.book
         self._client = client
+        self._expiries = list(expiries)
         self._parameters = read_parameters(client)
         self._next = book.block
         self._fees = AccountId.parse(book.fee_account)
@@ -123,9 +136,16 @@ class Mirror:
     ) -> Prediction:
         """Margins of all accounts once the offered observations are accepted, at `now`, and with
         the slices of `boards`."""
-        system = self._system(feeds, boards, now)
+        system = self._system(feeds, now)
         system.refresh(sorted(offered.items()))
         snapshots = {u: system.feeds.snapshot(u) for u in feeds}
+        windows = {
+            (underlying, expiry): observed(
+                window, expiry, feeds[underlying].snapshot, snapshots[underlying]
+            )
+            for (underlying, expiry), window in self._windows().items()
+        }
+        self._price(system, Options(boards, windows, self._settled(), now))
         margins = {account: system.house.margin(account, 0) for account in self.accounts}
         return Prediction(snapshots, margins)
 
@@ -150,7 +170,9 @@ class Mirror:
         self, feeds: Mapping[int, FeedState], boards: Mapping[int, Board]
     ) -> list[str]:
         """The accounts whose margin at the newest block is not, to the wei, that of the mirror."""
-        system = self._system(feeds, boards, self._client.chain.time)
+        now = self._client.chain.time
+        system = self._system(feeds, now)
+        self._price(system, Options(boards, self._windows(), self._settled(), now))
         found = []
         margins = self._client.clearinghouse.margins(self.accounts)
         for account, margin in zip(self.accounts, margins, strict=True):
@@ -163,9 +185,23 @@ class Mirror:
         house = self._client.book.address("Clearinghouse")
         return Call("Clearinghouse", house, "accountWords", (bytes(account),))
 
-    def _system(
-        self, feeds: Mapping[int, FeedState], boards: Mapping[int, Board], now: int
-    ) -> System:
+    def _windows(self) -> dict[Expiry, Fixing]:
+        words = {one: self._ask("settlementWindow", one) for one in self._expiries}
+        return {one: Fixing.decode(word) for one, word in words.items()}
+
+    def _settled(self) -> dict[Expiry, Settlement]:
+        found = {one: Settlement.decode(self._ask("slice", one)) for one in self._expiries}
+        return {one: settlement for one, settlement in found.items() if settlement}
+
+    def _ask(self, function: str, expiry: Expiry) -> int:
+        oracle = self._client.book.address("OracleAdapter")
+        return int(self._client.chain.view(Call("OracleAdapter", oracle, function, expiry)))
+
+    def _price(self, system: System, options: Options) -> None:
+        """Lets a system value accounts with these options."""
+        system.house.engines = [JointScenarioEngine(system.feeds, self._parameters, options)]
+
+    def _system(self, feeds: Mapping[int, FeedState], now: int) -> System:
         """A model of the whole system in the state that events and feeds tell."""
         book = self._client.book
         names = ("Clearinghouse", "OracleAdapter", "Exchange", "Liquidator")
@@ -179,5 +215,11 @@ class Mirror:
         )
         system.feeds.states = dict(feeds)
         system.house.state.restore(self._replay.state.saved())
-        system.house.engines = [JointScenarioEngine(system.feeds, self._parameters, Slices(boards))]
         return system
+
+
+def observed(window: Fixing, expiry: int, before: Snapshot, after: Snapshot) -> Fixing:
+    """The window of an expiry once a price was accepted after another."""
+    if after.time <= before.time or expiry not in observed_expiries(before.time, after.time):
+        return window
+    return window.observe(expiry, after.price // PRICE_UNIT, after.time)

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 from ballast.oracle.prices import PriceRow, PricesError, read_prices
@@ -17,6 +18,9 @@ from ballast.units import from_wad, to_wad
 SYMBOLS = ("BTC", "ETH")
 SEED = 7
 SHIPPED = Path(__file__).with_name("path.csv")
+WINDOW = 30 * 60
+OBSERVED_EVERY = 180
+LEAST_APART = 60  # seconds: the keeper's transactions of a tick take some blocks
 
 _START = datetime(2026, 3, 9, tzinfo=UTC)
 _HOUR = 3600
@@ -46,6 +50,31 @@ def read(file: Path, since: int | None = None, until: int | None = None) -> list
     if len(chosen) < 2:
         raise PricesError(f"{file}: {len(chosen)} of {len(rows)} rows lie in the window; need two")
     return chosen
+
+
+# ---- Settlement windows -----------------------------------------------------------------------
+
+
+def with_window(rows: Sequence[PriceRow], expiry: int) -> list[PriceRow]:
+    """The rows, and more of them on the lines between, so that an expiry settles at the mean of its
+    last half hour: from before the window to its end, none more than three minutes apart."""
+    times = {row.time for row in rows}
+    wanted = range(expiry - WINDOW - 2 * OBSERVED_EVERY // 3, expiry, OBSERVED_EVERY)
+    added = [
+        _between(before, after, moment)
+        for before, after in pairwise(rows)
+        for moment in wanted
+        if before.time < moment < after.time
+        and all(abs(moment - time) >= LEAST_APART for time in times)
+    ]
+    return sorted([*rows, *added], key=lambda row: row.time)
+
+
+def _between(before: PriceRow, after: PriceRow, moment: int) -> PriceRow:
+    """The prices of a moment on the line between two rows."""
+    part, whole = moment - before.time, after.time - before.time
+    moved = {name: (after.prices[name] - price) * part for name, price in before.prices.items()}
+    return PriceRow(moment, {n: p + moved[n] // whole for n, p in before.prices.items()})
 
 
 # ---- Making -----------------------------------------------------------------------------------

@@ -10,23 +10,26 @@ from typing import Protocol
 
 from ballast.client.client import Client
 from ballast.client.events import Event
-from ballast.codec import AccountId, Snapshot
+from ballast.client.options import SETTLEMENT_DELAY
+from ballast.codec import AccountId, Option, Snapshot
 from ballast.demo.books import Books, problems
-from ballast.demo.cast import DEPLOYER, PARTICIPANTS, TRADERS, WRITERS, Actor
+from ballast.demo.cast import DEPLOYER, ETH, PARTICIPANTS, TRADERS, WRITERS, Actor
 from ballast.demo.feeds import Feeds
 from ballast.demo.mirror import Mirror, Prediction
 from ballast.demo.process import KeeperProcess
 from ballast.demo.reading import read_books
 from ballast.demo.stage import Netting, Stage
-from ballast.demo.surface import Surface
+from ballast.demo.surface import Expiries, Surface
 from ballast.devnet.anvil import Anvil
 from ballast.keeper.chain import read_feeds
+from ballast.oracle.fixing import SETTLED
 from ballast.oracle.prices import PriceRow, PricesError
 from ballast.oracle.volatility import Board
 from ballast.units import wad_div_floor
 
 POLL_SECONDS = 0.03
 TICK_SECONDS = 30
+PARTICIPANT_IDS = [actor.account for actor in PARTICIPANTS]
 SPEECH_SECONDS = 0.1  # until what the keeper says of a transaction has arrived
 
 
@@ -112,6 +115,7 @@ class Demo:
         *,
         feeds: Feeds,
         surface: Surface,
+        expiries: Expiries | None,
         keeper: KeeperProcess,
     ) -> None:
         self._client = client
@@ -119,9 +123,10 @@ class Demo:
         self._stage = stage
         self._feeds = feeds
         self._surface = surface
-        self._expiry: int | None = None
+        self._expiries = expiries
         self._keeper = keeper
-        self._mirror = Mirror(client)
+        near = expiries.near if expiries else None
+        self._mirror = Mirror(client, [(client.book.underlying(ETH).id, near)] if near else [])
         self._names = {actor.account: actor.name for actor in PARTICIPANTS}
         self._counts: Counter[AccountId] = Counter()
         self._result = Result()
@@ -129,7 +134,6 @@ class Demo:
     def play(self, ticks: Sequence[PriceRow], show: Show) -> Result:
         """The first tick opens the trade, the others are the path."""
         first, *path = ticks
-        self._expiry = self._surface.choose(ticks[-1].time)
         self._stage.fund()
         show.say("deposits made; waiting for the keeper")
         self._keeper.wait_until_ready()
@@ -150,10 +154,10 @@ class Demo:
 
     def _write_options(self, show: Show) -> None:
         """The options book, and what it needs with netting and without."""
-        if self._expiry is None:
+        if self._expiries is None:
             show.say("no options: the path is longer than the last expiry")
             return
-        for line in self._stage.trade_options(self._expiry):
+        for line in self._stage.trade_options(self._expiries):
             show.say(line)
         show.netting([self._stage.netting(actor) for actor in WRITERS])
 
@@ -179,9 +183,9 @@ class Demo:
 
     def _offer_slices(self, moment: int) -> dict[int, Board]:
         """The boards once what the publishers say of this moment is accepted."""
-        if self._expiry is None:
+        if self._expiries is None:
             return self._surface.read()
-        return self._surface.offer(self._expiry, moment)
+        return self._surface.offer(self._expiries, moment)
 
     def _compare(
         self, moment: str, prediction: Prediction, liquidated: frozenset[AccountId]
@@ -249,12 +253,36 @@ class Demo:
         snapshots = self._client.oracle.snapshots([u.id for u in book.underlyings.values()])
         if any(snapshot.time < tick.time for snapshot in snapshots):
             return "prices were not refreshed"
-        if self._expiry is not None and not self._surface.is_accepted(self._expiry, boards):
-            return "the slice of volatility is not the predicted one"
+        for expiry in self._expiries.alive(tick.time) if self._expiries else ():
+            if not self._surface.is_accepted(expiry, boards):
+                return "the slice of volatility is not the predicted one"
         margins = self._client.clearinghouse.margins(self._mirror.accounts)
         if any(m is not None and 0 <= m.equity < m.maintenance for m in margins):
             return "an account under its maintenance margin was left"
+        return self._unpaid(tick.time)
+
+    def _unpaid(self, moment: int) -> str:
+        """What the keeper has still to do for the expiry along the path."""
+        near = self._expiries.near if self._expiries else None
+        if near is None or moment < near:
+            return ""
+        fixed = self._surface.settlement(near)
+        if fixed is None:
+            return "the expiry was not fixed"
+        if self._surface.window(near).phase != SETTLED:
+            return "the expiry was not fixed at the mean of its window"
+        if self._client.chain.time >= fixed.time + SETTLEMENT_DELAY and self._holders(near):
+            return "options that expired are not cash yet"
         return ""
+
+    def _holders(self, expiry: int) -> list[AccountId]:
+        """Who still has options of an expiry."""
+        portfolios = ((one, self._client.clearinghouse.portfolio(one)) for one in PARTICIPANT_IDS)
+        return [
+            account
+            for account, portfolio in portfolios
+            if any(isinstance(p, Option) and p.expiry == expiry for p in portfolio.positions)
+        ]
 
     def _liquidated(self, events: Sequence[Event]) -> list[AccountId]:
         found = []
@@ -275,6 +303,8 @@ class Demo:
         result.insurance = self._stage.equity(AccountId.parse(self._client.book.insurance_account))
         result.liquidations = sum(self._counts.values())
         result.accounts = len(self._counts)
+        if (near := self._expiries.near if self._expiries else None) and self._holders(near):
+            result.problems.append("the expiry along the path was not settled")
         result.problems += problems(self._books()) + self._mirror.differences()
 
     def _books(self) -> Books:

@@ -29,6 +29,7 @@ from ballast.demo.cast import (
     tokens,
 )
 from ballast.demo.mirror import ENGINE
+from ballast.demo.surface import Expiries
 from ballast.units import BPS, WAD
 
 SPREAD_BPS = 2  # how far from mark the market maker quotes
@@ -82,11 +83,14 @@ class Stage:
         """Everybody trades with the market maker; what was traded, in words."""
         return [self._settle(deal) for deal in DEALS]
 
-    def trade_options(self, expiry: int) -> list[str]:
-        """The writers sell to the market maker, and one of them hedges; in words."""
+    def trade_options(self, expiries: Expiries) -> list[str]:
+        """The writers trade with the market maker, and one of them hedges; in words."""
         traded = []
         delta = 0
         for deal in OPTION_DEALS:
+            expiry = expiries.near if deal.is_near else expiries.far
+            if expiry is None:
+                continue
             series = Instrument.option(
                 self.client.book.underlying(ETH).id,
                 expiry,

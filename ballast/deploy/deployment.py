@@ -11,6 +11,7 @@ from ballast.client.chain import Call, Chain
 from ballast.client.events import scan
 from ballast.client.signers import Signer
 from ballast.deploy.addresses import make_book
+from ballast.deploy.children import children
 from ballast.deploy.config import NetworkConfig
 from ballast.deploy.expiries import deployable_expiries
 from ballast.deploy.names import AUTHORITY, LENS
@@ -155,16 +156,17 @@ class Deployment:
     def _write_inputs(self, addresses: dict[str, str]) -> None:
         folder = self._path.with_suffix("") / "verification"
         deployer = self._executor.deployer
-        contracts = [
-            (
-                one.name,
-                addresses[one.name],
-                self._chain.artifacts[one.contract],
-                resolve(one.args, addresses, deployer),
-            )
+        artifacts = self._chain.artifacts
+        deployed = [
+            (one.name, addresses[one.name], one.contract, resolve(one.args, addresses, deployer))
             for one in self._plan.deployments()
         ]
-        write_inputs(folder, contracts)
+        parents = {name: (address, args) for name, address, _, args in deployed}
+        deployed += children(self._chain, parents)
+        write_inputs(
+            folder,
+            [(name, address, artifacts[one], args) for name, address, one, args in deployed],
+        )
 
     def _report(self, title: str, changed: bool) -> None:
         if changed:

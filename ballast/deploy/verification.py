@@ -1,6 +1,8 @@
 """What a block explorer needs to verify a contract: the compiler's standard JSON input.
 
-Each input holds only the sources that the contract imports. For a full match the contracts must
+Each input holds only the sources that the contract imports. Contracts that others create are in the
+index as well; the NormalTable's code is what its constructor returns, so explorers must compare the
+code that creates it. For a full match the contracts must
 have been compiled all at once with the settings of the project: `ape compile -f`.
 """
 

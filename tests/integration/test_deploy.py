@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from ballast.client.artifacts import ROOT, Artifact
 from ballast.client.book import AddressBook
-from ballast.client.chain import Chain
+from ballast.client.chain import Call, Chain
 from ballast.client.client import Client
 from ballast.client.entries import Held, read_entries
 from ballast.client.events import scan
+from ballast.client.signers import KeySigner
 from ballast.codec import AccountId, Instrument
+from ballast.devnet.anvil import dev_account
 from ballast.oracle.reports import Domain
 from ballast.oracle.transport import read_reports
 from ballast.permissions import Permission
@@ -80,6 +85,62 @@ def test_inputs_for_explorers_are_written(devnet, deployed):
     task = json.loads((folder / entry["input"]).read_text())
     assert "contracts/clearing/Cash.sol" in task["sources"]
     assert "contracts/oracle/OracleAdapter.sol" not in task["sources"]
+
+
+def test_every_contract_is_in_the_index_those_that_others_create_too(devnet, client):
+    folder = devnet.deployments / "31337" / "verification"
+    index = {one["name"]: one for one in json.loads((folder / "index.json").read_text())}
+    house, engine = client.book.address("Clearinghouse"), client.book.address("RuleEngine")
+    extension = index["Clearinghouse.EXTENSION"]
+    assert extension["address"] == client.chain.view(Call("Clearinghouse", house, "EXTENSION"))
+    cash = client.book.asset("USDC").token.lower().removeprefix("0x")
+    assert extension["constructorArguments"][2 * 64 : 4 * 64] == f"{cash:0>64}{6:064x}"
+    assert index["RuleEngine.TABLE"]["address"] == client.chain.view(
+        Call("RuleEngine", engine, "TABLE")
+    )
+    assert {"OracleAdapter.CHECKS", "JointScenarioEngine.NORMAL_TABLE"} < set(index)
+    assert set(client.book.contracts) < set(index)
+    for one in index.values():
+        assert client.chain.code(one["address"])
+        assert (folder / one["input"]).is_file()
+
+
+@pytest.mark.parametrize("name", ["Clearinghouse.EXTENSION", "OracleAdapter.CHECKS", "RiskLens"])
+def test_an_input_alone_compiles_to_what_is_deployed(devnet, client, name):
+    """Apart from immutables, which the compiler leaves at zero."""
+    entry, compiled = compiled_alone(devnet, name)
+    runtime = bytes.fromhex(compiled["evm"]["deployedBytecode"]["object"])
+    code = client.chain.code(entry["address"])
+    artifact = Artifact(name, [], b"", runtime, "")
+    assert len(runtime) > 1_000
+    assert artifact.matches(code)
+
+
+def test_the_table_that_an_engine_creates_is_what_its_input_returns(devnet, client):
+    """Its constructor answers the code: run what was compiled, and compare that."""
+    entry, compiled = compiled_alone(devnet, "JointScenarioEngine.NORMAL_TABLE")
+    creation = compiled["evm"]["bytecode"]["object"] + entry["constructorArguments"]
+    assert client.chain.web3.eth.call({"data": "0x" + creation}) == client.chain.code(
+        entry["address"]
+    )
+
+
+def compiled_alone(devnet: Devnet, name: str) -> tuple[dict[str, str], dict[str, Any]]:
+    """A contract's entry in the index, and what the compiler makes of its input."""
+    folder = devnet.deployments / "31337" / "verification"
+    entry = next(e for e in json.loads((folder / "index.json").read_text()) if e["name"] == name)
+    compiler = ROOT / ".venv" / ".solcx" / f"solc-v{entry['compiler']}"
+    done = subprocess.run(
+        [str(compiler), "--standard-json"],
+        input=(folder / entry["input"]).read_bytes(),
+        capture_output=True,
+        check=True,
+        timeout=300,
+    )
+    answer = json.loads(done.stdout)
+    assert not [e for e in answer.get("errors", []) if e["severity"] == "error"]
+    source, contract = entry["contract"].split(":")
+    return entry, answer["contracts"][source][contract]
 
 
 def test_the_client_reads_the_deployment(client):
@@ -182,6 +243,16 @@ def test_a_trading_key_signs_recalls_and_cancels(devnet, client, trading_key, tm
     for path in orders:
         with pytest.raises(ScriptFailed, match="nothing is left to fill"):
             devnet.ape("account", "fill", str(path), "--size", "1", *TAKER)
+
+
+def test_after_a_recall_ahead_of_the_clock_signing_says_so(devnet, client, funded, tmp_path):
+    """As a delegate can leave an account: other lanes still serve."""
+    spent = AccountId.make(TAKER_ADDRESS, 8)
+    client.exchange.recall(KeySigner(dev_account(1)), spent, 2**64 - 1)
+    out = ("--out", str(tmp_path / "order.json"), "--index", "8", *TAKER)
+    with pytest.raises(ScriptFailed, match="ahead of the time in milliseconds"):
+        devnet.ape("account", "sign", "ETH-PERP", "sell", "1", "2500", "--recallable", *out)
+    assert f"by {spent}:" in devnet.ape("account", "sign", "ETH-PERP", "sell", "1", "2500", *out)
 
 
 def test_a_trading_key_moves_money_to_its_owner_alone(devnet, client, trading_key):

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from web3.types import RPCEndpoint
 
-from ballast.client.chain import Chain
+from ballast.client.chain import Call, Chain
 from ballast.client.client import Client
 from ballast.codec import AccountId
 from ballast.demo.process import write_keyfile
 from ballast.keeper.accounts import SAFE_BLOCKS, Cursor
+from ballast.risk.parameters import UnderlyingRisk
 from ballast.units import BPS, WAD
 from tests.integration.conftest import Devnet, ScriptFailed
 from tests.integration.people import (
     CAREFUL,
+    DEPLOYER,
     KEEPER,
     MAKER,
     TRADER,
@@ -27,6 +30,7 @@ from tests.integration.people import (
     liquidated,
 )
 
+DAY = 86_400
 PASSPHRASE = {"KEEPER_PASSPHRASE": "correct horse"}
 
 
@@ -126,6 +130,64 @@ def test_what_does_not_pay_is_skipped_by_name(devnet: Devnet, client: Client, op
     assert f"skipped {TRADER.account}: does not pay: reward" in printed
     assert len(liquidated(client)) == 1
     assert health(client, [CAREFUL.account])[0] > BPS
+
+
+def wait(client: Client, seconds: int) -> None:
+    for method, args in (("evm_increaseTime", [seconds]), ("evm_mine", [])):
+        client.chain.web3.provider.make_request(RPCEndpoint(method), args)
+
+
+def test_what_is_not_taken_is_flagged_and_proven_for_longer(
+    devnet: Devnet, client: Client, options: list[str], folder: Path
+):
+    """Only with --flag, and of an account that could be liquidated."""
+    dear = ("--min-profit", "100000")
+    assert client.flag_of(TRADER.account) == (0, 0)
+    printed = devnet.ape("keeper", "--flag", "--dry-run", *dear, *options, env=PASSPHRASE)
+    assert f"would flag {TRADER.account}: gas" in printed
+    assert client.flag_of(TRADER.account) == (0, 0)
+    printed = devnet.ape("keeper", "--flag", *dear, *options, env=PASSPHRASE)
+    assert f"flagged {TRADER.account}" in printed
+    assert str(CAREFUL.account) not in printed
+    first, proven = client.flag_of(TRADER.account)
+    assert first > 0
+    assert proven == 0
+    wait(client, 300)
+    devnet.ape("keeper", "--flag", *dear, *options, env=PASSPHRASE)
+    second, proven = client.flag_of(TRADER.account)
+    assert second - first >= proven == 300
+    assert client.flag_of(CAREFUL.account) == (0, 0)
+    journal = [json.loads(line) for line in (folder / "journal.jsonl").read_text().splitlines()]
+    assert [one["account"] for one in journal if one["action"] == "flag"] == (
+        [str(TRADER.account)] * 2
+    )
+
+
+def test_a_ramp_that_nobody_advanced_for_a_day_is_advanced(
+    devnet: Devnet, client: Client, options: list[str], folder: Path
+):
+    eth, engine = client.book.underlying("ETH").id, client.book.address("JointScenarioEngine")
+
+    def held() -> UnderlyingRisk:
+        call = Call("JointScenarioEngine", engine, "underlyingRisk", (eth,))
+        return UnderlyingRisk(*client.chain.view(call))
+
+    before = held()
+    target = replace(before, perp_initial=before.perp_initial + 100)
+    change = Call("JointScenarioEngine", engine, "setUnderlying", (eth, target.as_tuple()))
+    client.chain.send(DEPLOYER.signer, change)
+    wait(client, DAY - 3600)
+    assert "advanc" not in devnet.ape("keeper", *options, env=PASSPHRASE)
+    assert held() == before
+    wait(client, DAY)
+    printed = devnet.ape("keeper", *options, env=PASSPHRASE)
+    assert f"advanceUnderlying({eth})" in printed
+    passed = held()
+    assert before.perp_initial < passed.perp_initial < target.perp_initial
+    assert replace(passed, perp_initial=0) == replace(before, perp_initial=0)
+    assert "advanc" not in devnet.ape("keeper", *options, env=PASSPHRASE)
+    journal = [json.loads(line) for line in (folder / "journal.jsonl").read_text().splitlines()]
+    assert [one["id"] for one in journal if one["action"] == "advance"] == [str(eth)]
 
 
 @pytest.mark.parametrize(

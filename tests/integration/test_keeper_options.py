@@ -14,13 +14,16 @@ from web3.types import RPCEndpoint
 from ballast.client.chain import Call, Chain
 from ballast.client.client import Client
 from ballast.client.events import scan
+from ballast.client.oracle import PriceUpdate
 from ballast.client.orders import Order, sign_order
 from ballast.codec import Instrument, Settlement, VolatilitySlice, instrument_of
 from ballast.demo.cast import Actor
 from ballast.demo.process import write_keyfile
 from ballast.deploy.config_file import config_path
+from ballast.oracle.fixing import SETTLED, Fixing
 from ballast.units import WAD
 from tests.integration.conftest import Devnet
+from tests.integration.people import DEPLOYER as GOVERNOR
 from tests.integration.people import KEEPER, MAKER, TRADER, fund
 
 DEPLOYER = ("--account", "TEST::0")
@@ -226,3 +229,41 @@ def test_a_keeper_settles_who_held_it_an_hour_later(
     assert events[2]["series"] == events[1]["instrument"]
     assert "OptionSettled: " in devnet.ape("account", "history", str(TRADER.account))
     assert "settled" not in devnet.ape("keeper", *options, env=PASSPHRASE)
+
+
+def observe(client: Client, dollars: int) -> None:
+    """The aggregator answers, and whoever likes refreshes."""
+    entry = client.book.underlying("ETH")
+    answer = Call("MockAggregator", entry.aggregator or "", "setAnswer", (dollars * 10**8,))
+    client.chain.send(GOVERNOR.signer, answer)
+    client.oracle.refresh(KEEPER.signer, [PriceUpdate(entry.id)])
+
+
+def test_a_keeper_fixes_at_the_mean_of_the_last_half_hour(
+    devnet: Devnet, client: Client, options: list[str]
+):
+    """A ramp of a dollar a minute before the expiry: the price of its middle, at once, whatever
+    the price is afterwards."""
+    eth, now = client.book.underlying("ETH").id, client.chain.time
+    expiry = next(one for one in live(client, "ETH") if one > now + 3600)
+    wait(client, expiry - 33 * 60 - client.chain.time)
+    answer = Call("ChainlinkSource", client.book.address("ChainlinkSource"), "feed", (0,))
+    cash = client.chain.view(answer).aggregator
+    client.chain.send(GOVERNOR.signer, Call("MockAggregator", cash, "setAnswer", (10**8,)))
+    client.oracle.refresh(KEEPER.signer, [PriceUpdate(0)])
+    for minute in range(-32, 0, 2):
+        wait(client, expiry + minute * 60 - client.chain.time)
+        observe(client, 2_500 + minute)
+    fixing = Fixing.decode(board(client, "settlementWindow", eth, expiry))
+    assert fixing.count == 15
+    assert fixing.gap <= 125
+    assert f"fixed ETH {expiry}" not in devnet.ape("keeper", *options, env=PASSPHRASE)
+    wait(client, expiry + 30 - client.chain.time)
+    observe(client, 2_450)
+    assert f"fixed ETH {expiry}" in devnet.ape("keeper", *options, env=PASSPHRASE)
+    fixed = Settlement.decode(board(client, "slice", eth, expiry))
+    assert fixed is not None
+    assert fixed.time < expiry + 600
+    assert abs(fixed.price - 2_484 * WAD) < WAD, "a step of two dollars holds for two minutes"
+    after = Fixing.decode(board(client, "settlementWindow", eth, expiry))
+    assert (after.phase, after.settlement()) == (SETTLED, fixed.price)

@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ballast.demo.paths import SHIPPED, SYMBOLS, make, read, render
-from ballast.oracle.prices import PricesError, parse_prices
+from ballast.demo.paths import LEAST_APART, SHIPPED, SYMBOLS, make, read, render, with_window
+from ballast.oracle.fixing import SETTLED, Fixing
+from ballast.oracle.prices import PriceRow, PricesError, parse_prices
+from ballast.units import WAD
 
 
 def test_the_path_that_ships_is_made_from_its_seed():
@@ -29,6 +31,25 @@ def test_a_path_is_the_same_for_the_same_seed_and_survives_its_file(seed: int):
 
 def test_two_seeds_make_two_paths():
     assert make(1) != make(2)
+
+
+@pytest.mark.parametrize("step", [1700, 3600, 5000])
+def test_a_path_with_a_window_settles_its_expiry(step: int):
+    """Whatever the step of the path: the fixing has observations enough, on the lines between."""
+    expiry = 1_773_129_600
+    moments = range(expiry - 10_000, expiry + 10_000, step)
+    rows = [
+        PriceRow(t, {"BTC": 7 * WAD, "ETH": (t - expiry + 20_000) * WAD // 10}) for t in moments
+    ]
+    found = with_window(rows, expiry)
+    assert [row for row in found if row in rows] == rows
+    assert min(b.time - a.time for a, b in pairwise(found)) >= min(step, LEAST_APART)
+    fixing = Fixing(strike_tick=1)
+    for row in found:
+        if row.time >= expiry - 2100:
+            fixing = fixing.observe(expiry, row.prices["ETH"] // 10**6, row.time)
+    assert fixing.phase == SETTLED
+    assert abs(fixing.settlement() - 1910 * WAD) < 10 * WAD
 
 
 def write(tmp_path: Path, text: str) -> Path:

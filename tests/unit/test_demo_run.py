@@ -4,12 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ballast.codec import AccountId, Snapshot
+from ballast.codec import PRICE_UNIT, AccountId, Settlement, Snapshot
 from ballast.demo.cast import OptionDeal
 from ballast.demo.feeds import joined
-from ballast.demo.mirror import Slices
+from ballast.demo.mirror import Options, observed
 from ballast.demo.run import compare, compare_prices
-from ballast.demo.surface import far_enough
+from ballast.demo.surface import Expiries, far_enough, on_the_way
+from ballast.oracle.fixing import Fixing
 from ballast.oracle.reports import Domain, Report, pack_update, sign
 from ballast.oracle.volatility import Board, VolatilityConfig
 from ballast.units import WAD
@@ -62,11 +63,41 @@ def test_strikes_are_listed_ones(price: int, bps: int, strike: int):
     assert deal.strike(price * WAD) == strike * WAD
 
 
-def test_the_mirror_answers_the_word_of_a_slice():
-    slice_ = replace(model_slice(1_773_100_000, 1_773_000_000), max_age=1800)
-    slices = Slices({1: Board(VolatilityConfig(), (1_773_100_000,), {1_773_100_000: slice_})})
-    assert slices.slice(1, 1_773_100_000) == slice_.encode() != 0
-    assert slices.slice(1, 1_773_200_000) == slices.slice(2, 1_773_100_000) == 0
+def test_the_mirror_answers_the_word_of_a_slice_or_of_a_settlement():
+    first, second, third = 1_773_100_000, 1_773_200_000, 1_773_300_000
+    slice_ = replace(model_slice(first, 1_773_000_000), max_age=1800)
+    board = Board(VolatilityConfig(), (first, second), {first: slice_, second: slice_})
+    fixed = Settlement(2_000 * WAD, second + 5)
+    options = Options({1: board}, {}, {(1, second): fixed}, now=second + 9)
+    assert options.slice(1, first) == slice_.encode() != 0
+    assert options.slice(1, second) == fixed.encode()
+    assert options.slice(1, third) == options.slice(2, first) == 0
+
+
+def test_the_mirror_takes_an_accepted_price_into_the_window():
+    expiry = 1_773_129_600
+    start = expiry - 1800
+    early = Snapshot(price=2_000 * WAD, time=start - 60)
+    late = replace(early, price=2_200 * WAD, time=start + 60)
+    window = Fixing(strike_tick=1).observe(expiry, early.price // PRICE_UNIT, early.time)
+    assert observed(window, expiry, late, late) == window, "nothing new"
+    assert observed(window, expiry + 86_400, early, late) == window, "another day's"
+    seen = observed(window, expiry, early, late)
+    options = Options({}, {(1, expiry): seen}, {}, now=start + 120)
+    assert options.settlement_mean(1, expiry) == (120, 2_100 * WAD)
+
+
+def test_the_expiry_on_the_way_has_a_life_and_time_to_be_settled():
+    hour, day = 3600, 86_400
+    first = 1_773_129_600
+    expiries = [first + day * n for n in range(4)]
+    two_days = first + 2 * day
+    assert on_the_way(expiries, range(first - hour, two_days + 2 * hour, hour)) == first + day
+    assert on_the_way(expiries, range(first - hour, two_days + 3 * hour, hour)) == two_days
+    assert on_the_way(expiries, range(first - hour, first + day, hour)) is None
+    assert on_the_way(expiries, [first - 2 * hour, first + hour]) is None
+    far = Expiries(far=9, near=5)
+    assert (far.alive(4), far.alive(5), Expiries(9, None).alive(4)) == ([5, 9], [9], [9])
 
 
 @given(

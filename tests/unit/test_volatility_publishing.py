@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, datetime
 
+import click
 import pytest
+from eth_account import Account
 
+from ballast.client.book import AddressBook, UnderlyingEntry
+from ballast.client.signers import KeySigner
 from ballast.oracle.volatility import Neighbour, Refusal, VolatilityConfig, verdict
 from ballast.volatility.expiries import ExpiryRule, missing, wanted
 from ballast.volatility.reports import VolatilityReport, build_updates, sign
 from ballast.volatility.surface import QuotesError, fit_quotes, model_slice, read_quotes
 from ballast.volatility.transport import read_volatility, write_volatility
+from scripts.publish import Surfaces
 from tests.support.oracle import ETH
 from tests.support.volatility import DAY, KEYS, VolatilityWorld
 
@@ -122,3 +128,57 @@ def test_a_file_of_quotes_that_is_missing_is_named(tmp_path):
     (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(QuotesError, match="is not a text file"):
         read_quotes(tmp_path / "binary.csv", NOW)
+
+
+# ---- The command ------------------------------------------------------------------------------
+
+
+class Allowed:
+    """A chain that allows one expiry."""
+
+    def __init__(self, expiry: int) -> None:
+        self._expiry = expiry
+
+    def live(self, _underlying: int, _now: int) -> list[int]:
+        return [self._expiry]
+
+
+def quoted(expiry: int) -> str:
+    day = datetime.fromtimestamp(expiry, UTC).isoformat()
+    strikes = (1500, 1800, 2000, 2200, 2500)
+    return HEADER + "".join(f"{day},{strike},0.6,2005,2000\n" for strike in strikes)
+
+
+def test_quotes_that_go_bad_later_do_not_end_a_publisher(tmp_path, capsys):
+    expiry = (int(time.time()) // DAY + 30) * DAY + 8 * 3600
+    book = AddressBook(
+        chain_id=31337,
+        network="devnet",
+        deployer="0x" + "11" * 20,
+        block=0,
+        fee_account="",
+        insurance_account="",
+        contracts={"VolatilityQuorum": "0x" + "22" * 20},
+        underlyings={"ETH": UnderlyingEntry(ETH, ["quorum"])},
+    )
+    file, out = tmp_path / "quotes.csv", tmp_path / "reports"
+
+    def surfaces() -> Surfaces:
+        signer = KeySigner(Account.from_key(KEYS[0]))
+        return Surfaces(signer, book, Allowed(expiry), out, quotes={"ETH": file}, model=())
+
+    file.write_text(quoted(expiry + DAY))
+    with pytest.raises(click.ClickException, match=r"no expiry of it is allowed on the chain; th"):
+        surfaces().publish()
+    file.write_text(quoted(expiry))
+    running = surfaces()
+    running.publish()
+    assert "1 slices" in capsys.readouterr().out
+    assert len(list(out.iterdir())) == 1
+    file.write_text("nonsense\n")
+    running.publish()
+    assert "no slices: " in capsys.readouterr().out
+    assert len(list(out.iterdir())) == 1
+    file.write_text(quoted(expiry))
+    running.publish()
+    assert "1 slices" in capsys.readouterr().out
