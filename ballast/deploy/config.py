@@ -19,6 +19,7 @@ from eth_utils.address import is_address
 from ballast.client.artifacts import ROOT
 from ballast.codec import Instrument
 from ballast.fields import FieldError, Fields
+from ballast.model.market import is_cap
 from ballast.oracle.mirror import FeedConfig
 from ballast.oracle.sources import MAX_RATE, MIN_RATE, PythFeed
 from ballast.oracle.volatility import VolatilityConfig
@@ -159,6 +160,7 @@ class OptionsConfig:
     expiries: ExpiryRule
     strike_tick: int
     cap: int
+    fees: Fees
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,7 +284,7 @@ class NetworkConfig:
         return (self.cash, *(one.token for one in self.collateral))
 
     def fees(self) -> list[tuple[str, Instrument, Fees]]:
-        """Every instrument that trades, with its fees."""
+        """Every product that trades, with its fees."""
         perps = [
             (f"{one.name}-PERP", Instrument.perp(one.id), one.market.fees)
             for one in self.underlyings
@@ -292,7 +294,12 @@ class NetworkConfig:
             (one.token.symbol, Instrument.collateral(index), one.fees)
             for index, one in enumerate(self.collateral, start=1)
         ]
-        return perps + spots
+        options = [
+            (f"options on {one.name}", Instrument.options(one.id), one.options.fees)
+            for one in self.underlyings
+            if one.options
+        ]
+        return perps + spots + options
 
     def needs_risk(self, underlying: UnderlyingConfig) -> bool:
         """Whether an account can hold anything that rests on the underlying."""
@@ -649,6 +656,8 @@ def _check_premium(one: UnderlyingConfig) -> None:
 def _market(fields: Fields) -> MarketConfig:
     market = MarketConfig(cap=_units(fields, "cap", 18), fees=_fees(fields))
     fields.finish()
+    if not is_cap(market.cap):
+        raise fields.refuse("cap", "at most 4095 times a power of ten from 1e-9 to 1e6")
     return market
 
 
@@ -667,7 +676,7 @@ def _options(fields: Fields) -> OptionsConfig:
         monthly=given.integer("monthly", 0, MAX_LIVE, rule.monthly),
     )
     tick, cap = _units(fields, "strike_tick", 8), _units(fields, "cap", 18)
-    options = OptionsConfig(volatility, expiries, tick, cap)
+    options = OptionsConfig(volatility, expiries, tick, cap, _fees(fields))
     given.finish()
     fields.finish()
     if not 1 <= options.strike_tick <= MAX_TICK:

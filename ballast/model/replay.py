@@ -258,7 +258,7 @@ class Replay(Ledger):
         self.state.floors[_account(args["account"])] = args["sequence"]
 
     def _on_FeesSet(self, args: Mapping[str, Any]) -> None:  # noqa: N802
-        self.state.fees[args["instrument"]] = (args["makerFee"], args["takerFee"])
+        self.state.fees[args["product"]] = (args["makerFee"], args["takerFee"])
 
     # ---- Flags --------------------------------------------------------------------------------
 

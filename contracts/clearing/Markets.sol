@@ -9,15 +9,10 @@ import {Account, Accounts} from "./Accounts.sol";
 import {Registry} from "./Registry.sol";
 
 /// @title Perpetual markets: open interest, cumulative funding, settlement to mark (specification §4)
-/// @dev Storage: one word a market, and its cap in a second one that only growing open interest reads. A position's
-/// quote carries the funding: value = size × (mark − cumulative funding) + quote, so funding needs no write an account.
+/// @dev Storage: one word a market. A position's quote carries the funding: value = size × (mark − cumulative funding) +
+/// quote, so funding needs no write an account.
 abstract contract Markets is Accounts, Registry {
-    struct Market {
-        MarketState state;
-        uint256 cap;
-    }
-
-    mapping(uint16 underlying => Market) private _markets;
+    mapping(uint16 underlying => MarketState) private _markets;
 
     /// @dev Thrown when an underlying has no perpetual market.
     error Clearinghouse_UnknownMarket(uint16 underlying);
@@ -35,20 +30,24 @@ abstract contract Markets is Accounts, Registry {
         if (msg.sender != address(ORACLE)) {
             revert Clearinghouse_NotOracle(msg.sender);
         }
-        MarketState state = _markets[underlying].state;
+        MarketState state = _markets[underlying];
         if (!state.isListed()) return 0;
         state = state.withRate(ratePerSecond, block.timestamp);
-        _markets[underlying].state = state;
+        _markets[underlying] = state;
         emit FundingUpdated(underlying, state.fundingAt(block.timestamp), state.rate());
         return state.openInterest();
     }
 
-    function _market(uint16 underlying) internal view returns (Market storage) {
-        return _markets[underlying];
+    function _setMarket(uint16 underlying, MarketState state) internal {
+        _markets[underlying] = state;
+    }
+
+    function _isListed(uint16 underlying) internal view returns (bool) {
+        return _markets[underlying].isListed();
     }
 
     function _listed(uint16 underlying) internal view returns (MarketState state) {
-        state = _markets[underlying].state;
+        state = _markets[underlying];
         if (!state.isListed()) revert Clearinghouse_UnknownMarket(underlying);
     }
 
@@ -60,12 +59,12 @@ abstract contract Markets is Accounts, Registry {
     /// @dev Takes a change of Σ long sizes into the market's word; growth must stay under the cap.
     function _moveOpenInterest(uint16 underlying, int256 longDelta) internal {
         if (longDelta == 0) return;
-        Market storage m = _markets[underlying];
-        uint256 openInterest = uint256(int256(m.state.openInterest()) + longDelta);
-        if (longDelta > 0 && openInterest > m.cap) {
-            revert Clearinghouse_OpenInterestCapExceeded(underlying, openInterest, m.cap);
+        MarketState state = _markets[underlying];
+        uint256 openInterest = uint256(int256(state.openInterest()) + longDelta);
+        if (longDelta > 0 && openInterest > state.cap()) {
+            revert Clearinghouse_OpenInterestCapExceeded(underlying, openInterest, state.cap());
         }
-        m.state = m.state.withOpenInterest(openInterest);
+        _markets[underlying] = state.withOpenInterest(openInterest);
     }
 
     /// @dev Settles the account's perpetual to mark, then fills `size`. Every product rounds against the account.
@@ -136,7 +135,7 @@ abstract contract Markets is Accounts, Registry {
             for (uint256 i; i < count; ++i) {
                 Position word = _at(words, i);
                 if (word.kind() == KIND_PERP) {
-                    int256 funding = _markets[word.id()].state.fundingAt(block.timestamp);
+                    int256 funding = _markets[word.id()].fundingAt(block.timestamp);
                     word = word.withPerpQuote(word.perpQuote() - Wad.mulCeil(word.perpSize(), funding));
                 }
                 _put(folded, i, word);

@@ -36,8 +36,6 @@ abstract contract Options is Accounts, Registry {
     /// the longs on the other side.
     uint256 internal constant SETTLEMENT_DELAY = 1 hours;
 
-    /// @dev The registered engine whose prices bound every fill, whatever engine the parties have selected.
-    uint8 private constant PRICING_ENGINE = 0;
     /// @dev Greatest ratio between strike and forward, either way, at which a series can be opened.
     uint256 private constant MAX_MONEYNESS = 64;
     /// @dev The least band of a fill, as a divisor of the spot: 2 %.
@@ -66,13 +64,14 @@ abstract contract Options is Accounts, Registry {
     }
 
     /// @dev Fair price of one unit and the greatest distance of a fill from it, WAD: the greater of 2 % of the spot and
-    /// half the scan range on the option's delta.
+    /// half the scan range on the option's delta. The default engine's prices bound every fill, whatever engine the
+    /// parties have selected.
     function _optionTerms(Instrument series) internal view returns (int256 fairPrice, int256 band) {
         if (block.timestamp >= series.expiry()) {
             revert Clearinghouse_SeriesExpired(series, block.timestamp);
         }
         Snapshot snapshot = ORACLE.snapshot(series.id());
-        (uint256 price, int256 delta) = _engine(PRICING_ENGINE).fairPrice(series);
+        (uint256 price, int256 delta) = DEFAULT_ENGINE.fairPrice(series);
         uint256 move = Math.mulDiv(snapshot.spot(), snapshot.rangeMaintenance(), 2e18);
         uint256 byDelta = Math.mulDiv(move, Wad.abs(delta), 1e18);
         return (price.toInt256(), int256(Math.max(snapshot.spot() / LEAST_BAND_DIVISOR, byDelta)));

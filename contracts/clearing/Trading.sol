@@ -4,7 +4,7 @@ pragma solidity ^0.8.28;
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
-import {Fill, IClearinghouseCore, Trade} from "../interfaces/IClearinghouse.sol";
+import {Fill, IClearinghouseCore} from "../interfaces/IClearinghouse.sol";
 import {AccountId} from "../types/AccountId.sol";
 import {Instrument, KIND_COLLATERAL, KIND_OPTION, KIND_PERP, Position} from "../types/Position.sol";
 import {Snapshot} from "../types/Snapshot.sol";
@@ -58,18 +58,24 @@ abstract contract Trading is Custody {
     }
 
     /// @inheritdoc IClearinghouseCore
-    function applyTrade(Trade calldata trade) external lock {
+    function applyTrade(
+        Instrument instrument,
+        AccountId takerId,
+        uint256 takerMinHealth,
+        bool takerReduceOnly,
+        Fill[] calldata fills
+    ) external lock {
         if (msg.sender != EXCHANGE) revert Clearinghouse_NotExchange(msg.sender);
-        Terms memory terms = _terms(trade.instrument);
+        Terms memory terms = _terms(instrument);
         CashFlow memory flow = _openCash();
-        Account memory taker = _load(flow, trade.taker, 1);
-        for (uint256 i; i < trade.fills.length; ++i) {
-            _applyFill(flow, terms, trade, trade.fills[i], taker);
+        Account memory taker = _load(flow, takerId, 1);
+        for (uint256 i; i < fills.length; ++i) {
+            _applyFill(flow, terms, taker, takerReduceOnly, fills[i]);
         }
-        _checkTrade(flow, taker, trade.takerMinHealth);
+        _checkTrade(flow, taker, takerMinHealth);
         _save(flow, taker);
-        if (terms.instrument.kind() == KIND_PERP) _moveOpenInterest(terms.instrument.id(), terms.longDelta);
-        else if (terms.instrument.kind() == KIND_OPTION) _tradeSeries(terms.instrument, terms.longDelta);
+        if (instrument.kind() == KIND_PERP) _moveOpenInterest(instrument.id(), terms.longDelta);
+        else if (instrument.kind() == KIND_OPTION) _tradeSeries(instrument, terms.longDelta);
         _credit(flow, FEE_ACCOUNT, -terms.claimDelta);
         _closeCash(flow, 0, false);
     }
@@ -77,25 +83,25 @@ abstract contract Trading is Custody {
     function _applyFill(
         CashFlow memory flow,
         Terms memory terms,
-        Trade calldata trade,
-        Fill calldata fill,
-        Account memory taker
+        Account memory taker,
+        bool takerReduceOnly,
+        Fill calldata fill
     ) private {
-        if (fill.maker == trade.taker) {
+        if (fill.maker == taker.id) {
             revert Clearinghouse_InvalidCounterparty(fill.maker);
         }
         int256 price = fill.price.toInt256();
         if (Wad.abs(price - terms.fairPrice) > uint256(terms.band)) {
             revert Clearinghouse_PriceOutsideBand(fill.price, uint256(terms.fairPrice), uint256(terms.band));
         }
-        _fillSide(terms, taker, fill.size, price, fill.takerFee, trade.takerReduceOnly);
+        _fillSide(terms, taker, fill.size, price, fill.takerFee, takerReduceOnly);
         Account memory maker = _load(flow, fill.maker, 1);
         _fillSide(terms, maker, -fill.size, price, fill.makerFee, fill.makerReduceOnly);
         _checkTrade(flow, maker, fill.makerMinHealth);
         _save(flow, maker);
         emit Traded(
-            trade.instrument,
-            trade.taker,
+            terms.instrument,
+            taker.id,
             fill.maker,
             fill.size,
             fill.price,

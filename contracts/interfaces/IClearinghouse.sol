@@ -41,15 +41,6 @@ struct Fill {
     bool makerReduceOnly;
 }
 
-/// @notice A trade of one taker against makers in one instrument.
-struct Trade {
-    Instrument instrument;
-    AccountId taker;
-    uint256 takerMinHealth;
-    bool takerReduceOnly;
-    Fill[] fills;
-}
-
 /// @notice What a liquidator takes and pays.
 /// @param from Account that is liquidated.
 /// @param into Account that receives the slice and pays for it.
@@ -126,8 +117,17 @@ interface IClearinghouseCore is IClearinghouseBase {
     /// names any account, a delegate only another one of the owner's.
     function transfer(AccountId from, AccountId to, uint16 asset, uint256 amount) external;
 
-    /// @notice Carries out a trade. Only the Exchange, which has verified both sides' consent.
-    function applyTrade(Trade calldata trade) external;
+    /// @notice Carries out a trade of one taker against makers in one instrument. Only the Exchange, which has verified
+    /// both sides' consent.
+    /// @param takerMinHealth E/MM that the taker asks for after the trade, WAD; zero for none.
+    /// @param takerReduceOnly Whether the taker's position may only shrink.
+    function applyTrade(
+        Instrument instrument,
+        AccountId taker,
+        uint256 takerMinHealth,
+        bool takerReduceOnly,
+        Fill[] calldata fills
+    ) external;
 
     /// @notice Moves a slice of an account. Only the Liquidator.
     function transferSlice(Slice calldata slice) external;

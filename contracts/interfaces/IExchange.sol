@@ -40,7 +40,8 @@ interface IExchange {
     event OrderFilled(bytes32 indexed orderHash, AccountId indexed account, uint256 nonce, uint256 filled);
     event OrderCancelled(AccountId indexed account, uint256 nonce);
     event OrdersRecalled(AccountId indexed account, uint64 sequence);
-    event FeesSet(Instrument indexed instrument, uint256 makerFee, uint256 takerFee);
+    /// @param product Kind and underlying: what the fees are of.
+    event FeesSet(Instrument indexed product, uint256 makerFee, uint256 takerFee);
 
     /// @notice Fills a taker's order against makers' orders, each at the maker's price. Anybody may call.
     /// @param sizes Size to fill of each maker's order, WAD, always positive.
