@@ -10,6 +10,7 @@ import {ASSESS_ALL, Margin} from "../types/Margin.sol";
 import {Position} from "../types/Position.sol";
 import {Account} from "./Accounts.sol";
 import {Cash, CashFlow} from "./Cash.sol";
+import {EngineCall} from "./EngineCall.sol";
 import {Lock} from "./Lock.sol";
 import {Markets} from "./Markets.sol";
 import {Options} from "./Options.sol";
@@ -73,7 +74,7 @@ abstract contract MarginGate is Markets, Options, Cash, Lock {
         view
         returns (Margin memory)
     {
-        return _engine(account.header.engine()).assess(cash, mode, _foldFunding(words));
+        return EngineCall.assess(_engine(account.header.engine()), cash, mode, _foldFunding(words));
     }
 
     /// @dev After a trade: E ≥ max(IM, 50) at fresh prices, or the trade only reduced risk. An account that can owe

@@ -6,6 +6,7 @@ import {KIND_PERP, Position, PositionLib, Position_Overflow} from "../types/Posi
 import {Snapshot} from "../types/Snapshot.sol";
 import {Wad} from "../math/Wad.sol";
 import {Account, Accounts} from "./Accounts.sol";
+import {EngineCall} from "./EngineCall.sol";
 import {Registry} from "./Registry.sol";
 
 /// @title Perpetual markets: open interest, cumulative funding, settlement to mark (specification §4)
@@ -77,17 +78,17 @@ abstract contract Markets is Accounts, Registry {
         returns (int256 longDelta, int256 claimDelta)
     {
         uint256 index = _findPerp(account, underlying, account.words.length);
-        Position word = account.words[index];
+        Position word = _at(account.words, index);
         int256 sizeBefore = word.perpSize();
-        int256 sizeAfter = sizeBefore + size;
-        if (sizeAfter != int104(sizeAfter)) revert Position_Overflow(sizeAfter);
         unchecked {
+            int256 sizeAfter = sizeBefore + size; // what wraps is no int104 either
+            if (sizeAfter != int104(sizeAfter)) revert Position_Overflow(sizeAfter);
             // Sizes are int104 and their change thus under 2^104; a basis is under 2^91, a premium in the band 2^88.
             int256 cashDelta = word.perpQuote() + Wad.mulFloor(sizeBefore, basis) - Wad.mulCeil(size, premium);
             int256 quoteAfter = -Wad.mulCeil(sizeAfter, basis);
             account.cash += cashDelta;
             if (sizeAfter == 0) _remove(account, index);
-            else account.words[index] = PositionLib.perp(underlying, sizeAfter, quoteAfter);
+            else _put(account.words, index, PositionLib.perp(underlying, sizeAfter, quoteAfter));
             return (_long(sizeAfter) - _long(sizeBefore), cashDelta + quoteAfter - word.perpQuote());
         }
     }
@@ -127,10 +128,10 @@ abstract contract Markets is Accounts, Registry {
     }
 
     /// @dev A copy of the words in which each perpetual's funding is part of its quote, rounded against the account:
-    /// what a risk engine gets.
+    /// what a risk engine gets, placed for the call to it.
     function _foldFunding(Position[] memory words) internal view returns (Position[] memory folded) {
         uint256 count = words.length;
-        folded = new Position[](count);
+        folded = EngineCall.allocate(count);
         unchecked {
             for (uint256 i; i < count; ++i) {
                 Position word = _at(words, i);

@@ -91,20 +91,26 @@ abstract contract Trading is Custody {
             revert Clearinghouse_InvalidCounterparty(fill.maker);
         }
         int256 price = fill.price.toInt256();
-        if (Wad.abs(price - terms.fairPrice) > uint256(terms.band)) {
-            revert Clearinghouse_PriceOutsideBand(fill.price, uint256(terms.fairPrice), uint256(terms.band));
+        int256 size = fill.size;
+        unchecked {
+            // Neither price is negative.
+            if (Wad.abs(price - terms.fairPrice) > uint256(terms.band)) {
+                revert Clearinghouse_PriceOutsideBand(
+                    fill.price, uint256(terms.fairPrice), uint256(terms.band)
+                );
+            }
         }
-        _fillSide(terms, taker, fill.size, price, fill.takerFee, takerReduceOnly);
+        _fillSide(terms, taker, size, price, fill.takerFee, takerReduceOnly);
         Account memory maker = _load(flow, fill.maker, 1);
-        _fillSide(terms, maker, -fill.size, price, fill.makerFee, fill.makerReduceOnly);
+        _fillSide(terms, maker, -size, price, fill.makerFee, fill.makerReduceOnly);
         _checkTrade(flow, maker, fill.makerMinHealth);
         _save(flow, maker);
         emit Traded(
             terms.instrument,
             taker.id,
-            fill.maker,
-            fill.size,
-            fill.price,
+            maker.id,
+            size,
+            uint256(price),
             fill.takerFee,
             fill.makerFee,
             terms.basis
@@ -132,9 +138,12 @@ abstract contract Trading is Custody {
         } else {
             claimDelta = _fillSpot(account, terms.instrument, size, price, terms.unit);
         }
-        account.cash -= fee.toInt256();
-        terms.longDelta += longDelta;
-        terms.claimDelta += claimDelta - fee.toInt256();
+        int256 paid = fee.toInt256();
+        account.cash -= paid;
+        terms.claimDelta += claimDelta - paid;
+        unchecked {
+            terms.longDelta += longDelta; // the change of an int128
+        }
     }
 
     /// @dev Exchanges collateral for cash inside the account; what it pays rounds up, what it gets rounds down.
