@@ -87,7 +87,7 @@ contract Clearinghouse is Slicing {
     /// @inheritdoc IClearinghouseCore
     function margin(AccountId id, uint256 mode) external view whenUnlocked returns (Margin memory) {
         Account memory account = _load(_openCash(), id, 0);
-        return _assess(account, account.cash, account.words, mode);
+        return _assess(account, mode);
     }
 
     /// @inheritdoc IClearinghouseCore

@@ -18,13 +18,15 @@ library EngineCall {
         }
     }
 
-    /// @notice `engine.assess(cash, mode, words)`, with its error if it fails.
+    /// @notice `engine.assess(cash, mode, words)` into `margin`, with its error if it fails.
     /// @param words From `allocate`.
-    function assess(IRiskEngine engine, int256 cash, uint256 mode, Position[] memory words)
-        internal
-        view
-        returns (Margin memory margin)
-    {
+    function assess(
+        IRiskEngine engine,
+        int256 cash,
+        uint256 mode,
+        Position[] memory words,
+        Margin memory margin
+    ) internal view {
         bytes4 selector = IRiskEngine.assess.selector;
         assembly ("memory-safe") {
             let head := sub(words, 0x80)

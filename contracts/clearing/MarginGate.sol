@@ -4,6 +4,7 @@ pragma solidity ^0.8.28;
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
+import {IRiskEngine} from "../interfaces/IRiskEngine.sol";
 import {AccountId} from "../types/AccountId.sol";
 import {Header} from "../types/Header.sol";
 import {ASSESS_ALL, Margin} from "../types/Margin.sol";
@@ -65,16 +66,10 @@ abstract contract MarginGate is Markets, Options, Cash, Lock {
         _setHeader(id, header.withScaledCash(_rescale(flow, scaled, _toCash(flow, scaled) + amount)));
     }
 
-    function _assess(Account memory account) internal view returns (Margin memory) {
-        return _assess(account, account.cash, account.words, ASSESS_ALL);
-    }
-
-    function _assess(Account memory account, int256 cash, Position[] memory words, uint256 mode)
-        internal
-        view
-        returns (Margin memory)
-    {
-        return EngineCall.assess(_engine(account.header.engine()), cash, mode, _foldFunding(words));
+    /// @dev The margin of an account as it is in memory.
+    function _assess(Account memory account, uint256 mode) internal view returns (Margin memory margin) {
+        IRiskEngine engine = _engine(account.header.engine());
+        EngineCall.assess(engine, account.cash, mode, _foldFunding(account.words), margin);
     }
 
     /// @dev After a trade: E ≥ max(IM, 50) at fresh prices, or the trade only reduced risk. An account that can owe
@@ -82,7 +77,7 @@ abstract contract MarginGate is Markets, Options, Cash, Lock {
     function _checkTrade(CashFlow memory flow, Account memory account, uint256 minHealth) internal {
         if (_isBatchOpen()) return _defer(account, WAIT_TRADE, minHealth);
         if (_owesNothing(account)) return;
-        Margin memory margin = _assess(account);
+        Margin memory margin = _assess(account, ASSESS_ALL);
         if (_isOpen(flow, margin)) _markChecked(account);
         else _requireReduced(flow, account, margin, _assessStored(account));
         _requireHealth(account, margin, minHealth);
@@ -94,7 +89,7 @@ abstract contract MarginGate is Markets, Options, Cash, Lock {
         if (_isBatchOpen()) return _defer(account, WAIT_TAKE, 0);
         if (_owesNothing(account)) return;
         if (flow.stopped) _requireNotBorrowing(account, account.loadedCash);
-        Margin memory margin = _assess(account);
+        Margin memory margin = _assess(account, ASSESS_ALL);
         _requireInitial(account, margin, margin.perpNotional / 10);
     }
 
@@ -102,14 +97,14 @@ abstract contract MarginGate is Markets, Options, Cash, Lock {
     function _checkInitial(Account memory account) internal {
         if (_isBatchOpen()) return _defer(account, WAIT_INITIAL, 0);
         if (_owesNothing(account)) return;
-        _requireInitial(account, _assess(account), 0);
+        _requireInitial(account, _assess(account, ASSESS_ALL), 0);
     }
 
     /// @dev For accounts that take over a slice: E ≥ max(IM, 50). A slice comes at the last prices, and IM widens with
     /// their age.
     function _checkTakeover(Account memory account) internal view {
         if (_owesNothing(account)) return;
-        Margin memory margin = _assess(account);
+        Margin memory margin = _assess(account, ASSESS_ALL);
         _requireEquity(account, margin.equity, _initialOr(margin, 0));
     }
 
@@ -117,7 +112,7 @@ abstract contract MarginGate is Markets, Options, Cash, Lock {
     function _checkWaiting(CashFlow memory flow, AccountId id, Wait memory wait) internal {
         Account memory account = _load(flow, id, 0);
         if (_owesNothing(account)) return;
-        Margin memory margin = _assess(account);
+        Margin memory margin = _assess(account, ASSESS_ALL);
         Margin memory before = Margin({
             equity: wait.equity,
             initial: wait.initial,
@@ -163,9 +158,10 @@ abstract contract MarginGate is Markets, Options, Cash, Lock {
     }
 
     /// @dev The account as it is stored: saving comes last.
-    function _assessStored(Account memory account) private view returns (Margin memory) {
+    function _assessStored(Account memory account) private view returns (Margin memory margin) {
         (Position[] memory words,) = _loadWords(account.id, account.header.count(), 0);
-        return _assess(account, account.loadedCash, words, ASSESS_ALL);
+        IRiskEngine engine = _engine(account.header.engine());
+        EngineCall.assess(engine, account.loadedCash, ASSESS_ALL, _foldFunding(words), margin);
     }
 
     function _isOpen(CashFlow memory flow, Margin memory margin) private pure returns (bool) {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
 import {Fill, IClearinghouseCore} from "../interfaces/IClearinghouse.sol";
@@ -194,6 +193,8 @@ abstract contract Trading is Custody {
         } else {
             revert Clearinghouse_UnsupportedInstrument(instrument);
         }
-        terms.band = int256(Math.mulDiv(snapshot.spot(), snapshot.rangeMaintenance(), 2e18));
+        unchecked {
+            terms.band = int256(snapshot.spot() * snapshot.rangeMaintenance() / 2e18); // under 2^88 · 2^60
+        }
     }
 }

@@ -114,7 +114,6 @@ abstract contract Orders is EIP712, IExchange {
         }
         filled += size;
         (held.sequence, held.filled) = (uint64(order.nonce), uint128(filled));
-        emit OrderFilled(orderHash, order.account, order.nonce, filled);
     }
 
     /// @dev A key's signature first, of the owner or of a delegate who may trade; then, if the owner is a contract, its
