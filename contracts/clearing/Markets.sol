@@ -115,15 +115,18 @@ abstract contract Markets is Accounts, Registry {
         uint256 searched
     ) internal pure returns (int256 longDelta) {
         uint256 index = _findPerp(account, underlying, searched);
-        Position word = account.words[index];
-        int256 sizeAfter = word.perpSize() + size;
-        int256 quoteAfter = word.perpQuote() + quote;
-        longDelta = _long(sizeAfter) - _long(word.perpSize());
-        if (sizeAfter == 0) {
-            account.cash += quoteAfter;
-            _remove(account, index);
-        } else {
-            account.words[index] = PositionLib.perp(underlying, sizeAfter, quoteAfter);
+        Position word = _at(account.words, index);
+        unchecked {
+            // Both positions were words: sizes are int104, quotes int128.
+            int256 sizeAfter = word.perpSize() + size;
+            int256 quoteAfter = word.perpQuote() + quote;
+            longDelta = _long(sizeAfter) - _long(word.perpSize());
+            if (sizeAfter == 0) {
+                account.cash += quoteAfter;
+                _remove(account, index);
+            } else {
+                _put(account.words, index, PositionLib.perp(underlying, sizeAfter, quoteAfter));
+            }
         }
     }
 

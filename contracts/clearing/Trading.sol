@@ -28,12 +28,16 @@ abstract contract Trading is Custody {
     /// @param band Greatest distance of a fill's price from the fair price, WAD.
     /// @param basis Mark less cumulative funding, WAD; zero but for perpetuals.
     /// @param unit Smallest units of collateral in one whole token.
+    /// @param spot Accepted price of an option's underlying, WAD.
+    /// @param longDelta Change of Σ of long sizes so far, WAD.
+    /// @param claimDelta What the accounts together received so far, WAD of cash; what is negative goes to the fee account.
     struct Terms {
         Instrument instrument;
         int256 fairPrice;
         int256 band;
         int256 basis;
         uint256 unit;
+        uint256 spot;
         int256 longDelta;
         int256 claimDelta;
     }
@@ -74,7 +78,7 @@ abstract contract Trading is Custody {
         _checkTrade(flow, taker, takerMinHealth);
         _save(flow, taker);
         if (instrument.kind() == KIND_PERP) _moveOpenInterest(instrument.id(), terms.longDelta);
-        else if (instrument.kind() == KIND_OPTION) _tradeSeries(instrument, terms.longDelta);
+        else if (instrument.kind() == KIND_OPTION) _tradeSeries(instrument, terms.longDelta, terms.spot);
         _credit(flow, FEE_ACCOUNT, -terms.claimDelta);
         _closeCash(flow, 0, false);
     }
@@ -178,7 +182,7 @@ abstract contract Trading is Custody {
         if (!instrument.isCanonical()) revert Clearinghouse_UnsupportedInstrument(instrument);
         terms.instrument = instrument;
         if (instrument.kind() == KIND_OPTION) {
-            (terms.fairPrice, terms.band) = _optionTerms(instrument);
+            (terms.fairPrice, terms.band, terms.spot) = _optionTerms(instrument);
             return terms;
         }
         Snapshot snapshot;
