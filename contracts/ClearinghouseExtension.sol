@@ -221,8 +221,7 @@ contract ClearinghouseExtension is MarginGate, Delegation, Listing {
         viaClearinghouse
         returns (Header header, Position[] memory words)
     {
-        header = _header(id);
-        (words,) = _loadWords(id, header.count(), 0);
+        (header, words,) = _loadWords(id, 0);
     }
 
     /// @inheritdoc IClearinghouseExtension

@@ -46,16 +46,18 @@ abstract contract Accounts {
         _accounts[id].header = header;
     }
 
-    /// @dev Reads the words of an account into an array with room for `extra` more, up to the limit.
-    function _loadWords(AccountId id, uint256 count, uint256 extra)
+    /// @dev Reads an account, its words into an array with room for `extra` more, up to the limit.
+    function _loadWords(AccountId id, uint256 extra)
         internal
         view
-        returns (Position[] memory words, uint256 capacity)
+        returns (Header header, Position[] memory words, uint256 capacity)
     {
+        AccountStorage storage account = _accounts[id];
+        header = account.header;
+        uint256 count = header.count();
         unchecked {
             capacity = count + extra;
             if (capacity > MAX_POSITIONS) capacity = MAX_POSITIONS;
-            AccountStorage storage account = _accounts[id];
             // A plain index into storage would be checked, and a write would read first.
             assembly ("memory-safe") {
                 words := mload(0x40)
@@ -71,12 +73,13 @@ abstract contract Accounts {
         }
     }
 
-    /// @dev Writes back all words, those that did not change for the price of a comparison; returns the header with the
-    /// new count.
-    function _saveWords(Account memory account) internal returns (Header) {
+    /// @dev Writes back the header with the count of the words, and all words, those that did not change for the price of
+    /// a comparison.
+    function _saveWords(Account memory account) internal {
         AccountStorage storage stored = _accounts[account.id];
         Position[] memory words = account.words;
         uint256 count = words.length;
+        stored.header = account.header.withCount(count);
         assembly ("memory-safe") {
             let slot := add(stored.slot, 1)
             let at := add(words, 0x20)
@@ -85,7 +88,6 @@ abstract contract Accounts {
                 at := add(at, 0x20)
             }
         }
-        return account.header.withCount(count);
     }
 
     /// @dev Index of the position in `instrument`, or the number of words if there is none.

@@ -43,19 +43,17 @@ abstract contract MarginGate is Markets, Options, Cash, Lock {
         returns (Account memory account)
     {
         account.id = id;
-        account.header = _header(id);
+        (account.header, account.words, account.capacity) = _loadWords(id, extra);
         account.cash = account.loadedCash = _toCash(flow, account.header.scaledCash());
-        (account.words, account.capacity) = _loadWords(id, account.header.count(), extra);
     }
 
     /// @dev Writes an account back. Cash that did not move keeps its scaled balance to the last digit.
     function _save(CashFlow memory flow, Account memory account) internal {
-        account.header = _saveWords(account);
         if (account.cash != account.loadedCash) {
             int256 scaled = _rescale(flow, account.header.scaledCash(), account.cash);
             account.header = account.header.withScaledCash(scaled);
         }
-        _setHeader(account.id, account.header);
+        _saveWords(account);
     }
 
     /// @dev Adds cash to an account of which nothing else changes.
@@ -159,7 +157,7 @@ abstract contract MarginGate is Markets, Options, Cash, Lock {
 
     /// @dev The account as it is stored: saving comes last.
     function _assessStored(Account memory account) private view returns (Margin memory margin) {
-        (Position[] memory words,) = _loadWords(account.id, account.header.count(), 0);
+        (, Position[] memory words,) = _loadWords(account.id, 0);
         IRiskEngine engine = _engine(account.header.engine());
         EngineCall.assess(engine, account.loadedCash, ASSESS_ALL, _foldFunding(words), margin);
     }

@@ -13,7 +13,7 @@ import {Registry} from "./Registry.sol";
 /// @dev Storage: one word a market. A position's quote carries the funding: value = size × (mark − cumulative funding) +
 /// quote, so funding needs no write an account.
 abstract contract Markets is Accounts, Registry {
-    mapping(uint16 underlying => MarketState) private _markets;
+    MarketState[65536] private _markets; // an array, since a key of 16 bits needs no hash
 
     /// @dev Thrown when an underlying has no perpetual market.
     error Clearinghouse_UnknownMarket(uint16 underlying);

@@ -126,7 +126,7 @@ abstract contract Trading is Custody {
         Account memory account,
         int256 size,
         int256 price,
-        uint256 fee,
+        uint128 fee,
         bool reduceOnly
     ) private pure {
         if (reduceOnly) _requireReducing(terms.instrument, account, size);
@@ -141,11 +141,12 @@ abstract contract Trading is Custody {
         } else {
             claimDelta = _fillSpot(account, terms.instrument, size, price, terms.unit);
         }
-        int256 paid = fee.toInt256();
-        account.cash -= paid;
-        terms.claimDelta += claimDelta - paid;
         unchecked {
-            terms.longDelta += longDelta; // the change of an int128
+            // Cash is under 2^168 (specification §6.7), a fee and the change of a size under 2^129.
+            int256 paid = int256(uint256(fee));
+            account.cash -= paid;
+            terms.claimDelta += claimDelta - paid;
+            terms.longDelta += longDelta;
         }
     }
 

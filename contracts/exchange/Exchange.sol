@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 
 import {Fill, IClearinghouse} from "../interfaces/IClearinghouse.sol";
@@ -18,6 +19,8 @@ import {Orders} from "./Orders.sol";
 /// @dev Storage: lanes and floors (in Orders) and one word of fees a product. Holds no money; the Clearinghouse
 /// checks margins. How to stop it: market and asset caps in the Clearinghouse stop growth; reductions always settle.
 contract Exchange is Orders, AccessManaged {
+    using SafeCast for uint256;
+
     struct FeeRates {
         uint64 maker;
         uint64 taker;
@@ -137,8 +140,8 @@ contract Exchange is Orders, AccessManaged {
         fill.maker = maker.account;
         fill.size = buys ? int256(size) : -int256(size);
         fill.price = price;
-        fill.makerFee = FixedPointMathLib.mulWadUp(value, rates.maker);
-        fill.takerFee = FixedPointMathLib.mulWadUp(value, rates.taker);
+        fill.makerFee = FixedPointMathLib.mulWadUp(value, rates.maker).toUint128();
+        fill.takerFee = FixedPointMathLib.mulWadUp(value, rates.taker).toUint128();
         fill.makerMinHealth = maker.minHealth;
         fill.makerReduceOnly = maker.reduceOnly;
     }

@@ -35,8 +35,8 @@ struct Fill {
     AccountId maker;
     int256 size;
     uint256 price;
-    uint256 makerFee;
-    uint256 takerFee;
+    uint128 makerFee;
+    uint128 takerFee;
     uint256 makerMinHealth;
     bool makerReduceOnly;
 }
