@@ -101,6 +101,9 @@ interface IClearinghouseBase {
 
     /// @notice The adapter with the accepted prices.
     function ORACLE() external view returns (IOracleAdapter);
+
+    /// @notice The engine of every account that selected none: number 0, once it is registered.
+    function DEFAULT_ENGINE() external view returns (IRiskEngine);
 }
 
 /// @title What the Clearinghouse answers itself: the roads that are taken often
