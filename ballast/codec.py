@@ -387,16 +387,39 @@ class VolatilitySlice:
             | _in_units("greatest fresh age", self.max_age, 2, 16) << 16
         )
 
+    @property
+    def fits(self) -> bool:
+        """Whether every field has room in the word."""
+        try:
+            self.encode()
+        except CodecError:
+            return False
+        return True
+
+    def is_fresh(self, now: int) -> bool:
+        """Whether it is no older than its greatest fresh age."""
+        return not self.overdue(now)
+
     def overdue(self, now: int) -> int:
         """Seconds by which the slice is older than a fresh one; zero while it is fresh."""
         return max(0, now - self.time - self.max_age)
 
 
-def settled(price: int) -> int:
-    """The word of an expiry that was settled at a price, WAD of cash."""
-    return 1 << 255 | _unsigned("settlement price", price, 128)
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What the word of a settled expiry says: WAD of cash, and the time at which it was fixed."""
 
+    price: int
+    time: int = 0
 
-def settlement_price(word: int) -> int | None:
-    """The price at which an expiry was settled, if it was."""
-    return _field(word, 0, 128) if word >> 255 else None
+    @classmethod
+    def decode(cls, word: int) -> Settlement | None:
+        """Read the word of an expiry; None if it is not settled."""
+        return cls(_field(word, 0, 128), _field(word, 128, 32)) if word >> 255 else None
+
+    def encode(self) -> int:
+        return (
+            1 << 255
+            | _unsigned("time of fixing", self.time, 32) << 128
+            | _unsigned("settlement price", self.price, 128)
+        )

@@ -6,6 +6,7 @@ both languages; Solidity's division of negative integers rounds towards zero.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import isqrt
 
 LN_2 = 693147180559945309  # WAD
@@ -59,6 +60,7 @@ def exp_wad(x: int) -> int:
     return (r * 3822833074963236453042738258902158003155416615667) >> (195 - k)
 
 
+@lru_cache(maxsize=1 << 14)  # the nodes of a range are asked for again and again
 def ln_wad(x: int) -> int:
     """ln x in WAD, as `FixedPointMathLib.lnWad` approximates it, for x > 0."""
     if x <= 0:

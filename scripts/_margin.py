@@ -206,5 +206,5 @@ def _change(value: int) -> str:
 def _table(title: str, *names: str) -> Table:
     table = Table(title=title, title_justify="left")
     for index, name in enumerate(names):
-        table.add_column(name, justify="right" if index else "left")
+        table.add_column(name, justify="right" if index else "left", no_wrap=not index)
     return table

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
-from rich.console import Group
+from rich.box import SIMPLE
+from rich.console import Group, RenderableType
 from rich.table import Table
 
 from ballast.client.client import Client
 from ballast.client.entries import Entries
-from ballast.codec import AccountId, Collateral, Instrument, Kind, Option, Perp
-from ballast.units import INT256_MAX, UINT256_MAX, from_units, from_wad
+from ballast.client.history import Entry
+from ballast.client.options import SETTLEMENT_DELAY, OptionHolding, Stage
+from ballast.client.standing import Standing
+from ballast.codec import AccountId, Instrument, Kind
+from ballast.units import INT256_MAX, UINT256_MAX, from_wad
 
 STATES = ("open", "reduce only", "margin call", "in liquidation", "bankrupt")
 _STYLES = ("green", "yellow", "yellow", "red", "bold red")
-_THRESHOLDS = (
+THRESHOLDS = (
     ("initialBelow", "reduce only below"),
     ("initialAbove", "reduce only above"),
     ("marginCallBelow", "margin call below"),
@@ -37,15 +43,61 @@ def size(value: int) -> str:
     return f"{from_wad(value):+,f}"
 
 
-def show_account(client: Client, account: AccountId, entries: Entries | None = None) -> Group:
-    """Everything about an account, by the Lens where there is one."""
-    if client.has_lens:
-        view = client.account_view(account)
-        positions = _positions(client, account, view, entries)
-        parts = (f"Account {account}", _summary(client, view), positions)
-        thresholds = _thresholds(client, view)
-        return Group(*parts, thresholds) if thresholds.row_count else Group(*parts)
-    return _plain(client, account)
+def show_account(client: Client, standing: Standing, entries: Entries | None = None) -> Group:
+    """Everything about an account."""
+    parts: list[RenderableType] = [f"Account {standing.account}", _summary(client, standing.view)]
+    parts.append(_positions(client, standing, entries))
+    if standing.options:
+        parts.append(show_options(client, standing.options))
+    thresholds = _thresholds(client, standing.view)
+    return Group(*parts, thresholds) if thresholds.row_count else Group(*parts)
+
+
+def show_options(client: Client, options: Sequence[OptionHolding]) -> Table:
+    """Greeks of whole positions, time left, and how far settlement is."""
+    table = Table(title="Options", title_justify="left", box=SIMPLE)
+    table.add_column("series", no_wrap=True)
+    for name in ("delta", "gamma", "vega", "theta a day", "time left"):
+        table.add_column(name, justify="right")
+    table.add_column("settlement")
+    for one in options:
+        table.add_row(
+            client.book.instrument_name(one.instrument),
+            *(money(one.delta, 2), money(one.gamma, 6), money(one.vega), money(one.theta)),
+            duration(one.seconds),
+            settlement(one),
+        )
+    return table
+
+
+def duration(seconds: int) -> str:
+    """Days and hours, or hours and minutes; nothing once it is over."""
+    if seconds <= 0:
+        return "–"
+    days, hours, minutes = seconds // 86_400, seconds // 3600 % 24, seconds // 60 % 60
+    return f"{days}d {hours}h" if days else f"{hours}h {minutes}m"
+
+
+def settlement(one: OptionHolding) -> str:
+    """The stage of an option in words, with the price at which it was fixed."""
+    if one.settlement is None:
+        return str(one.stage)
+    fixed = f"fixed at {money(one.settlement.price)}"
+    if one.stage is Stage.DUE:
+        return f"{fixed}, cash by `settle`"
+    moment = datetime.fromtimestamp(one.settlement.time + SETTLEMENT_DELAY, UTC)
+    return f"{fixed}, cash from {moment:%H:%M} UTC"
+
+
+def show_history(account: AccountId, entries: Sequence[Entry]) -> list[str]:
+    """One line an event, without repeating the account."""
+    lines = []
+    for one in entries:
+        moment = datetime.fromtimestamp(one.time, UTC).strftime("%Y-%m-%d %H:%M:%S")
+        what = (f"{k} {'this' if v == str(account) else v}" for k, v in one.what.items())
+        named = ", ".join(what).removeprefix("account this, ")
+        lines.append(f"{moment}  block {one.block}  {one.name}: {named}")
+    return lines or ["nothing happened"]
 
 
 def _grid() -> Table:
@@ -71,26 +123,31 @@ def _summary(client: Client, view: Any) -> Table:
     return table
 
 
-def _positions(client: Client, account: AccountId, view: Any, entries: Entries | None) -> Table:
+def _positions(client: Client, standing: Standing, entries: Entries | None) -> Table:
     table = Table(title="Positions", title_justify="left")
-    names = ["instrument", "size", "price", "value", "funding a day"]
+    names = ["instrument", "size", "price", "value", "delta", "funding a day"]
     for name in [*names, "entry"] if entries else names:
-        table.add_column(name, justify="left" if name == "instrument" else "right")
-    for one in view.positions:
-        is_perp = one.kind == Kind.PERP
-        make = Instrument.perp if is_perp else Instrument.collateral
-        held = entries.of(account, one.id) if entries and is_perp else None
+        is_name = name == "instrument"
+        table.add_column(name, justify="left" if is_name else "right", no_wrap=is_name)
+    for one in standing.view.positions:
+        instrument = Instrument(one.instrument)
         table.add_row(
-            client.book.instrument_name(make(one.id)),
+            client.book.instrument_name(instrument),
             size(one.size),
             money(one.price),
             money(one.value),
-            money(one.fundingPerDay) if is_perp else "",
-            *([money(held.entry) if held else ""] if entries else []),
+            money(one.delta, 4),
+            money(one.fundingPerDay) if instrument.kind == Kind.PERP else "",
+            *([_entry(entries, standing.account, instrument)] if entries else []),
         )
-    if not view.positions:
+    if not standing.view.positions:
         table.add_row("none")
     return table
+
+
+def _entry(entries: Entries, account: AccountId, instrument: Instrument) -> str:
+    held = entries.of(account, instrument)
+    return money(held.entry) if held and held.entry is not None else ""
 
 
 def _thresholds(client: Client, view: Any) -> Table:
@@ -98,26 +155,7 @@ def _thresholds(client: Client, view: Any) -> Table:
     for name in ("underlying", "state", "price"):
         table.add_column(name, justify="right" if name == "price" else "left")
     for one in view.thresholds:
-        for field, label in _THRESHOLDS:
+        for field, label in THRESHOLDS:
             if price := getattr(one, field):
                 table.add_row(client.book.underlying_name(one.underlying), label, money(price))
     return table
-
-
-def _plain(client: Client, account: AccountId) -> Group:
-    """Without a Lens: margin and positions as the Clearinghouse gives them."""
-    margin = client.clearinghouse.margin(account)
-    portfolio = client.clearinghouse.portfolio(account)
-    table = _grid()
-    table.add_row("cash", money(portfolio.cash))
-    table.add_row("equity", money(margin.equity))
-    table.add_row("initial margin", money(margin.initial))
-    table.add_row("maintenance margin", money(margin.maintenance))
-    for one in portfolio.positions:
-        name = client.book.instrument_name(one.instrument)
-        if isinstance(one, Perp | Option):
-            table.add_row(name, size(one.size))
-        elif isinstance(one, Collateral):
-            decimals = client.book.asset(name).decimals
-            table.add_row(name, f"{from_units(one.amount, decimals):,f}")
-    return Group(f"Account {account}", table)

@@ -16,7 +16,9 @@ from ballast.client.chain import Call, Receipt
 from ballast.client.client import Client
 from ballast.client.entries import read_entries
 from ballast.client.events import receipt_events
+from ballast.client.history import read_history
 from ballast.client.mirror import Moment, read_moment
+from ballast.client.options import read_options
 from ballast.client.oracle import PriceUpdate
 from ballast.client.orders import (
     RECALLABLE,
@@ -32,10 +34,20 @@ from ballast.client.orders import (
     sign_order,
     split_nonce,
 )
+from ballast.client.standing import read_standing
 from ballast.codec import AccountId, Instrument, instrument_of
 from ballast.permissions import Permission
-from ballast.risk.explain import Account
+from ballast.risk.explain import Account, explain
 from ballast.units import BPS, UnitsError, from_wad, to_units, to_wad
+from scripts._json import (
+    history_json,
+    json_option,
+    margin_json,
+    options_json,
+    print_json,
+    proposal_json,
+    standing_json,
+)
 from scripts._margin import checked, curve, propose, show_explanation, show_proposal
 from scripts._plot import as_svg, as_text
 from scripts._shared import (
@@ -46,10 +58,11 @@ from scripts._shared import (
     readable,
     say,
 )
-from scripts._show import show_account
+from scripts._show import show_account, show_history, show_options
 
 GRANTS = [one.name.lower() for one in Permission if one.name and one is not Permission.ALL]
 PERMIT_SECONDS = 600
+ENGINES = {"joint-scenario": "JointScenarioEngine", "rule": "RuleEngine"}
 
 index_option = click.option(
     "--index", type=click.IntRange(0), default=0, help="Index of your account (0 is the default)."
@@ -187,14 +200,38 @@ def settle(account: Any, provider: Any, deployments: Path, *, index: int) -> Non
 
 @cli.command(cls=ConnectedProviderCommand)
 @click.argument("who")
-@click.option("--history", is_flag=True, help="Read all events, for average entry prices.")
+@click.option("--entries", "entered", is_flag=True, help="Read all events, for average entries.")
+@json_option
 @deployments_option
 @readable
-def status(provider: Any, deployments: Path, *, who: str, history: bool) -> None:
-    """Show how the account WHO (OWNER or OWNER/INDEX) stands."""
+def status(provider: Any, deployments: Path, *, who: str, entered: bool, as_json: bool) -> None:
+    """Show how the account WHO (OWNER or OWNER/INDEX) stands.
+
+    Delta, gamma, vega (for 1.00 of volatility) and theta (a day) are those of whole positions.
+    """
     client = open_client(provider, deployments)
-    entries = read_entries(client.chain, client.book) if history else None
-    console.print(show_account(client, AccountId.parse(who), entries))
+    entries = read_entries(client.chain, client.book) if entered else None
+    standing = read_standing(client, AccountId.parse(who))
+    if as_json:
+        print_json(standing_json(client, standing, entries))
+    else:
+        console.print(show_account(client, standing, entries))
+
+
+@cli.command(cls=ConnectedProviderCommand)
+@click.argument("who")
+@json_option
+@deployments_option
+@readable
+def history(provider: Any, deployments: Path, *, who: str, as_json: bool) -> None:
+    """List what happened to the account WHO (OWNER or OWNER/INDEX), oldest first."""
+    client, account = open_client(provider, deployments), AccountId.parse(who)
+    entries = read_history(client, account)
+    if as_json:
+        print_json(history_json(account, entries))
+    else:
+        for line in show_history(account, entries):
+            say(line)
 
 
 @cli.command(cls=ConnectedProviderCommand)
@@ -207,6 +244,7 @@ def status(provider: Any, deployments: Path, *, who: str, history: bool) -> None
 )
 @click.option("--ascii", "drawn", is_flag=True, help="Draw profit over spot here.")
 @click.option("--over", help="Underlying to draw over; by default that of the first position.")
+@json_option
 @deployments_option
 @readable
 def margin(
@@ -218,6 +256,7 @@ def margin(
     plot: Path | None,
     drawn: bool,
     over: str | None,
+    as_json: bool,
 ) -> None:
     """Explain the margin of the account WHO: scenarios, what binds, what every position adds.
 
@@ -226,17 +265,54 @@ def margin(
     """
     if plot and plot.suffix != ".svg":
         raise click.UsageError(f"{plot} is no SVG file: name it .svg")
-    client = open_client(provider, deployments)
-    moment = read_moment(client, AccountId.parse(who))
+    if as_json and drawn:
+        raise click.UsageError("--json and --ascii both print: name one of them")
+    client, account = open_client(provider, deployments), AccountId.parse(who)
+    moment = read_moment(client, account)
     found = checked(moment)
-    console.print(show_explanation(client, moment, found))
-    drawing = moment.account
-    if trade:
-        proposal = propose(client, moment, trade)
-        console.print(show_proposal(client, moment, found, proposal))
-        drawing = proposal.account
+    options = read_options(client, account, moment.block)
+    proposal = propose(client, moment, trade) if trade else None
+    if as_json:
+        data = margin_json(client, account, moment, found)
+        data["options"] = options_json(client, options)
+        if proposal:
+            after = explain(moment.engine, proposal.account, moment.now)
+            data["whatIf"] = proposal_json(client, proposal, after)
+        print_json(data)
+    else:
+        console.print(show_explanation(client, moment, found))
+        if options:
+            console.print(show_options(client, options))
+        if proposal:
+            console.print(show_proposal(client, moment, found, proposal))
+    drawing = proposal.account if proposal else moment.account
     if plot or drawn:
         _draw(client, moment, drawing, over, plot, drawn=drawn)
+
+
+@cli.command(cls=ConnectedProviderCommand)
+@click.argument("name", type=click.Choice(list(ENGINES)), metavar="ENGINE")
+@whose_option
+@index_option
+@connected
+def engine(
+    account: Any, provider: Any, deployments: Path, *, name: str, whose: str | None, index: int
+) -> None:
+    """Put your account under another risk ENGINE, joint-scenario or rule; it must meet its IM.
+
+    joint-scenario: the worst joint loss over scenarios, where hedges count. rule: rates that add
+    up, without offsets.
+    """
+    client, signer = open_client(provider, deployments), ApeSigner(account, provider)
+    wanted, registered = client.book.address(ENGINES[name]), client.clearinghouse.engines()
+    if wanted not in registered:
+        raise click.ClickException(f"the Clearinghouse has no {name} engine")
+    source, number = _account(signer, index, whose), registered.index(wanted)
+    if client.clearinghouse.engine_of(source) == number:
+        say(f"{source} has the {name} engine already; nothing was sent")
+        return
+    receipt = client.clearinghouse.select_engine(signer, source, number)
+    _done(receipt, f"{source} has the {name} engine now")
 
 
 # ---- Delegates --------------------------------------------------------------------------------

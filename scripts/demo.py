@@ -23,7 +23,8 @@ from ballast.demo.run import Demo
 from ballast.demo.show import Screen, show_result
 from ballast.demo.stage import Stage
 from ballast.demo.surface import Surface
-from ballast.deploy.config import NetworkConfig, UnderlyingConfig, config_path, load_config
+from ballast.deploy.config import NetworkConfig, UnderlyingConfig
+from ballast.deploy.config_file import config_path, load_config
 from ballast.deploy.deployment import Deployment
 from ballast.devnet.anvil import CHAIN_ID, Anvil
 from ballast.oracle.prices import PriceRow

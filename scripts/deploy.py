@@ -9,7 +9,7 @@ import click
 from ape.cli import ConnectedProviderCommand, account_option
 
 from ballast.client.book import book_path
-from ballast.deploy.config import config_path, load_config
+from ballast.deploy.config_file import config_path, load_config
 from ballast.deploy.deployment import Deployment
 from ballast.deploy.run import DeployError
 from scripts._shared import (

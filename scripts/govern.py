@@ -10,7 +10,7 @@ from typing import Any
 import click
 from ape.cli import ConnectedProviderCommand, account_option
 
-from ballast.deploy.config import config_path, load_config
+from ballast.deploy.config_file import config_path, load_config
 from ballast.deploy.govern import Governor, Operation
 from scripts._shared import ApeSigner, deployments_option, open_client, readable, say
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,12 @@ from ape.cli import ConnectedProviderCommand, account_option
 from ballast.client.book import AddressBook, book_path
 from ballast.client.chain import Call, Chain
 from ballast.client.signers import PASSPHRASE_VARIABLE, KeySigner, Signer
+from ballast.codec import VolatilitySlice
 from ballast.oracle.prices import PriceRow, Quoting, make_report, read_prices, schedule
 from ballast.oracle.reports import Domain, SignedReport
 from ballast.oracle.transport import shorten, write_reports
-from ballast.oracle.volatility import Slice
 from ballast.volatility.reports import SignedVolatility, VolatilityDomain, VolatilityReport
-from ballast.volatility.surface import model_slice, read_quotes
+from ballast.volatility.surface import QuotesError, model_slice, read_quotes
 from ballast.volatility.transport import write_volatility
 from scripts._shared import ApeSigner, deployments_option, open_chain, readable, say
 
@@ -41,26 +42,36 @@ from scripts._shared import ApeSigner, deployments_option, open_chain, readable,
     "--speed",
     type=click.FloatRange(min=0, min_open=True),
     default=1.0,
+    show_default=True,
     help="Replay the file's own times so many times faster, without --interval.",
 )
-@click.option("--spread", type=click.IntRange(0, 1000), default=5, help="Half-width, 1e-4.")
+@click.option(
+    "--spread",
+    type=click.IntRange(0, 1000),
+    default=5,
+    help="Half-width of a report, 1e-4 of the price.",
+    show_default=True,
+)
 @click.option(
     "--impact-premium",
     type=click.IntRange(-1000, 1000),
-    help="How far the perpetual trades over the index, 1e-4; unsaid by default.",
+    help="How far the perpetual trades over the index, 1e-4 of it; by default reports do not say.",
 )
 @click.option(
     "--quotes",
     nargs=2,
     type=(str, click.Path(dir_okay=False, path_type=Path)),
     multiple=True,
-    help="Fit slices of an underlying to a file: expiry,strike,volatility,forward,spot.",
+    metavar="NAME FILE",
+    help="Fit slices of an underlying to a file, read anew at every tick: "
+    "expiry,strike,volatility,forward,spot; volatility 0.6 for 60 % a year.",
 )
 @click.option(
     "--model",
     multiple=True,
     metavar="NAME",
-    help="Publish slices of a synthetic surface for an underlying: for devnets only.",
+    help="Publish slices of a synthetic surface of an underlying (60 %, a mild skew): for "
+    "devnets only.",
 )
 @click.option("--once", is_flag=True, help="Publish the last row and stop.")
 @click.option(
@@ -159,31 +170,53 @@ class Surfaces:
         self._out = out
         self._quotes = {book.underlying(name).id: path for name, path in quotes.items()}
         self._model = [book.underlying(name).id for name in model]
+        self._started = False
         if quotes or model:
             self._domain = VolatilityDomain(book.chain_id, book.address("VolatilityQuorum"))
 
     def publish(self) -> None:
+        """Sign and write all slices. Quotes that cannot be published end the program at the first
+        tick; later, when a file was rewritten under it, they are said and left out."""
         now = int(time.time())
         reports = [
             self._sign(VolatilityReport(underlying, expiry, one))
             for underlying in sorted({*self._quotes, *self._model})
-            for expiry, one in self._surface(underlying, now).items()
+            for expiry, one in self._surface_or_none(underlying, now).items()
         ]
+        self._started = True
         if reports:
             path = write_volatility(self._out, self._domain, reports)
             say(f"{path.name}: {len(reports)} slices")
 
-    def _surface(self, underlying: int, now: int) -> dict[int, Slice]:
+    def _surface_or_none(self, underlying: int, now: int) -> dict[int, VolatilitySlice]:
+        try:
+            return self._surface(underlying, now)
+        except QuotesError as error:
+            if not self._started:
+                raise click.ClickException(str(error)) from None
+            say(f"no slices: {error}")
+            return {}
+
+    def _surface(self, underlying: int, now: int) -> dict[int, VolatilitySlice]:
         """Slices of the live expiries; of a file's quotes, those of others are of no use."""
         live = self._board.live(underlying, now)
         if underlying in self._model:
             return {expiry: model_slice(expiry, now) for expiry in live}
-        surface = read_quotes(self._quotes[underlying], now)
-        return {expiry: one for expiry, one in surface.items() if expiry in live}
+        path = self._quotes[underlying]
+        surface = read_quotes(path, now)
+        found = {expiry: one for expiry, one in surface.items() if expiry in live}
+        if not found:
+            raise QuotesError(f"{path}: no expiry of it is allowed on the chain; {_listed(live)}")
+        return found
 
     def _sign(self, report: VolatilityReport) -> SignedVolatility:
         signature = shorten(self._signer.sign_typed(report.message(self._domain)))
         return SignedVolatility(report, self._signer.address, signature)
+
+
+def _listed(expiries: list[int]) -> str:
+    moments = (datetime.fromtimestamp(one, UTC).strftime("%Y-%m-%dT%H:%MZ") for one in expiries)
+    return f"those are {', '.join(moments) or 'none'}"
 
 
 def _signer(account: Any, provider: Any, keyfile: Path | None) -> Signer:

@@ -15,16 +15,15 @@ from ballast.client.client import Client
 from ballast.client.oracle import PriceUpdate
 from ballast.client.orders import Order, SignedOrder, make_nonce, sign_order
 from ballast.client.signers import KeySigner
-from ballast.codec import AccountId, Instrument
+from ballast.codec import AccountId, Instrument, VolatilitySlice
 from ballast.deploy.addresses import make_book
-from ballast.deploy.config import load_config
+from ballast.deploy.config_file import load_config
 from ballast.deploy.names import LENS
 from ballast.deploy.plan import make_plan
 from ballast.deploy.run import Runner
 from ballast.deploy.web3_executor import Web3Executor
 from ballast.devnet.anvil import Anvil, dev_account
 from ballast.oracle.reports import Domain, Report, pack_update, sign
-from ballast.oracle.volatility import Slice
 from ballast.units import BPS, WAD
 from ballast.volatility.reports import VolatilityDomain, VolatilityReport
 from ballast.volatility.reports import pack_update as pack_slices
@@ -36,7 +35,7 @@ PUBLISHERS = (5, 6, 7)
 ETHER = 10**18
 FOREVER = 2**40
 STRIKE_TICK = 50 * 10**8  # 50 of cash
-SMILE = Slice(a=500_000, b=6_000_000, rho=-200_000, mu=10_000, s=500_000)  # about 55 %
+SMILE = VolatilitySlice(a=500_000, b=6_000_000, rho=-200_000, mu=10_000, s=500_000)  # about 55 %
 IMPACT_BPS = 5  # the perpetual trades this far above its index: funding is not zero
 
 

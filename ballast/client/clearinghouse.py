@@ -179,6 +179,15 @@ class Clearinghouse:
         """Turn profit and loss of perpetuals, and options fixed an hour ago, into cash."""
         return self._chain.send(signer, self._call("settle", bytes(account)))
 
+    def engines(self) -> list[str]:
+        """Addresses of the registered engines, in the order of their ids."""
+        count = int(self._chain.view(self._call("engineCount")))
+        return [str(self._chain.view(self._call("engine", one))) for one in range(count)]
+
+    def engine_of(self, account: AccountId) -> int:
+        """Id of the engine that an account has selected."""
+        return int(self._chain.view(self._call("engineOf", bytes(account))))
+
     def select_engine(self, signer: Signer, account: AccountId, engine: int) -> Receipt:
         return self._chain.send(signer, self._call("selectEngine", bytes(account), engine))
 

@@ -110,11 +110,10 @@ class Client:
     def has_lens(self) -> bool:
         return "Lens" in self.book.contracts
 
-    def account_view(self, account: AccountId) -> Any:
+    def account_view(self, account: AccountId, block: int | None = None) -> Any:
         """Everything about an account, by the Lens."""
-        return self.chain.view(
-            Call("Lens", self.book.address("Lens"), "account", (bytes(account),))
-        )
+        call = Call("Lens", self.book.address("Lens"), "account", (bytes(account),))
+        return self.chain.view(call, block)
 
     def health(self, accounts: Sequence[AccountId]) -> list[Any]:
         """Margin and state of many accounts, by the Lens."""

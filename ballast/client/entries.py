@@ -1,4 +1,4 @@
-"""Average entry prices of perpetuals, which no contract keeps: they are read from the events."""
+"""Average entry prices, which no contract keeps: they are read from the events."""
 
 from __future__ import annotations
 
@@ -14,28 +14,29 @@ from ballast.units import WAD
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A perpetual and the average price that its size was entered at, WAD."""
+    """A perpetual or an option, and the average price that its size was entered at, WAD; None if a
+    part of an option came by a slice, which has no price."""
 
     size: int
-    entry: int
+    entry: int | None
 
 
 class Entries:
     """Follows the fills and slices of all accounts, in the order of the chain.
 
-    Adding averages, reducing keeps, and turning begins at the price of the fill. A slice is
-    entered at the mark that was accepted last.
+    Adding averages, reducing keeps, and turning begins at the price of the fill. A slice of a
+    perpetual is entered at the mark that was accepted last.
     """
 
     def __init__(self, events: Iterable[Event] = ()) -> None:
-        self._held: dict[tuple[bytes, int], Held] = {}
+        self._held: dict[tuple[bytes, Instrument], Held] = {}
         self._marks: dict[int, int] = {}
         for event in events:
             self.take(event)
 
-    def of(self, account: AccountId, underlying: int) -> Held | None:
-        """What an account holds of a perpetual; None for nothing."""
-        return self._held.get((bytes(account), underlying))
+    def of(self, account: AccountId, instrument: Instrument) -> Held | None:
+        """What an account holds of a perpetual or an option; None for nothing."""
+        return self._held.get((bytes(account), instrument))
 
     def take(self, event: Event) -> None:
         """Follow one event; those of other kinds are passed over."""
@@ -46,30 +47,41 @@ class Entries:
             self._slice(bytes(args["from"]), bytes(args["into"]), args["fraction"])
         elif event.name == "Traded":
             instrument = Instrument(args["instrument"])
-            if instrument.kind == Kind.PERP:
-                self._fill(bytes(args["taker"]), instrument.id, args["size"], args["price"])
-                self._fill(bytes(args["maker"]), instrument.id, -args["size"], args["price"])
+            if instrument.kind != Kind.COLLATERAL:
+                self._fill(bytes(args["taker"]), instrument, args["size"], args["price"])
+                self._fill(bytes(args["maker"]), instrument, -args["size"], args["price"])
+        elif event.name == "OptionSettled":
+            self._held.pop((bytes(args["account"]), Instrument(args["series"])), None)
 
     def _slice(self, giver: bytes, taker: bytes, fraction: int) -> None:
-        for (account, underlying), held in list(self._held.items()):
+        for (account, instrument), held in list(self._held.items()):
             if account == giver:
                 part = abs(held.size) * fraction // WAD  # rounds towards zero, as the chain does
                 moved = part if held.size > 0 else -part
-                self._fill(giver, underlying, -moved, self._marks[underlying])
-                self._fill(taker, underlying, moved, self._marks[underlying])
+                price = self._marks[instrument.id] if instrument.kind == Kind.PERP else None
+                self._fill(giver, instrument, -moved, price)
+                self._fill(taker, instrument, moved, price)
 
-    def _fill(self, account: bytes, underlying: int, size: int, price: int) -> None:
-        before = self._held.pop((account, underlying), Held(0, 0))
+    def _fill(self, account: bytes, instrument: Instrument, size: int, price: int | None) -> None:
+        if size == 0:
+            return
+        before = self._held.pop((account, instrument), Held(0, 0))
         after = before.size + size
         if after == 0:
             return
         entry = before.entry
         if before.size * size >= 0:
-            value = abs(before.size) * before.entry + abs(size) * price
-            entry = value // abs(after)
+            entry = _average(before, size, price)
         elif before.size * after < 0:
             entry = price
-        self._held[account, underlying] = Held(after, entry)
+        self._held[account, instrument] = Held(after, entry)
+
+
+def _average(before: Held, size: int, price: int | None) -> int | None:
+    if before.entry is None or price is None:
+        return None
+    value = abs(before.size) * before.entry + abs(size) * price
+    return value // (abs(before.size) + abs(size))
 
 
 def read_entries(chain: Chain, book: AddressBook) -> Entries:
@@ -79,7 +91,7 @@ def read_entries(chain: Chain, book: AddressBook) -> Entries:
 
 def _events(chain: Chain, book: AddressBook) -> Iterator[Event]:
     sources = (
-        ("Clearinghouse", ("Traded", "SliceTransferred")),
+        ("Clearinghouse", ("Traded", "SliceTransferred", "OptionSettled")),
         ("OracleAdapter", ("PriceAccepted",)),
     )
     last = chain.block_number

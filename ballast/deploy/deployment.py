@@ -14,10 +14,11 @@ from ballast.deploy.addresses import make_book
 from ballast.deploy.config import NetworkConfig
 from ballast.deploy.expiries import deployable_expiries
 from ballast.deploy.names import AUTHORITY, LENS
-from ballast.deploy.plan import Send, make_plan
+from ballast.deploy.plan import make_plan
 from ballast.deploy.preflight import require_sane
 from ballast.deploy.roles import Powers
 from ballast.deploy.run import DeployError, Runner, resolve
+from ballast.deploy.steps import Send
 from ballast.deploy.verification import write_inputs
 from ballast.deploy.web3_executor import Web3Executor
 

@@ -1,28 +1,20 @@
-"""A deployment as a list of steps, each of which can tell whether it was already done.
-
-The plan is data: what it names (`Ref`) is resolved to addresses by the executor that runs it, so
-the same plan deploys to a node over web3.py and to an EVM in this process.
-"""
+"""The plan of a network: from its configuration to the steps that deploy it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from ballast.codec import AccountId, Snapshot
+from ballast.codec import AccountId
 from ballast.deploy.config import (
     CASH_FEED,
     CHAINLINK,
     DEPLOYER,
-    GUARDIAN,
     PYTH,
     QUORUM,
     SHARE_RATE,
     AccountConfig,
-    CollateralConfig,
     NetworkConfig,
-    RoleConfig,
     TokenConfig,
     UnderlyingConfig,
 )
@@ -43,8 +35,23 @@ from ballast.deploy.names import (
     SHARE_RATE_SOURCE,
     VOLATILITY_QUORUM,
 )
-from ballast.deploy.roles import ADMIN_ROLE, FUNCTIONS, ROLE_IDS, selector
-from ballast.risk.ramp import Ramp
+from ballast.deploy.risk_plan import risk_steps, rule_steps
+from ballast.deploy.role_plan import role_steps
+from ballast.deploy.steps import (
+    ANY,
+    HAS_PRICE,
+    NOT_ZERO,
+    Check,
+    Deploy,
+    Deployer,
+    Group,
+    OwnedAccount,
+    Plan,
+    Ref,
+    Send,
+    Step,
+    View,
+)
 
 ENGINE = 0
 RULE_ENGINE_ID = 1
@@ -57,161 +64,6 @@ SOURCE_CONTRACTS = {
     PYTH: PYTH_SOURCE,
     SHARE_RATE: SHARE_RATE_SOURCE,
 }
-
-
-# ---- What a step is made of -------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Ref:
-    """The address of a contract of the plan, by its name in the address book."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Deployer:
-    """The address that deploys."""
-
-
-@dataclass(frozen=True, slots=True)
-class OwnedAccount:
-    """The id of an account of the deployer."""
-
-    index: int
-
-
-class Any_:  # noqa: N801 (reads as what it is: a hole in a pattern)
-    """Matches every value."""
-
-    def accepts(self, value: Any) -> bool:
-        return True
-
-    def __repr__(self) -> str:
-        return "anything"
-
-
-class NotZero:
-    """Matches every number but zero."""
-
-    def accepts(self, value: Any) -> bool:
-        return bool(value)
-
-    def __repr__(self) -> str:
-        return "not zero"
-
-
-class HasPrice:
-    """Matches snapshots with a price. While the sequencer is down, those without are not zero."""
-
-    def accepts(self, value: Any) -> bool:
-        return Snapshot.decode(value).price > 0
-
-    def __repr__(self) -> str:
-        return "a price"
-
-
-@dataclass(frozen=True, slots=True)
-class RampTo:
-    """Matches the ramps of a contract that are at a target or on their way to it."""
-
-    target: int
-
-    def accepts(self, value: Any) -> bool:
-        return Ramp.decode(value).target == self.target
-
-
-ANY = Any_()
-NOT_ZERO = NotZero()
-HAS_PRICE = HasPrice()
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """A view of a contract; `contract` names its ABI."""
-
-    target: Ref
-    contract: str
-    function: str
-    args: tuple[Any, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """A view and what it must answer."""
-
-    view: View
-    expected: Any
-
-
-@dataclass(frozen=True, slots=True)
-class Deploy:
-    """Deploys `contract` under `name`; `checks` are its immutables."""
-
-    name: str
-    contract: str
-    args: tuple[Any, ...] = ()
-    checks: tuple[Check, ...] = ()
-
-    @property
-    def title(self) -> str:
-        return f"deploy {self.name}"
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Contracts that know each other's addresses: deployed one right after the other."""
-
-    members: tuple[Deploy, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Send:
-    """Calls a contract unless all of `done` holds; `hint` says what to do if it does not even
-    then."""
-
-    title: str
-    target: Ref
-    contract: str
-    function: str
-    args: tuple[Any, ...]
-    done: Check | tuple[Check, ...]
-    hint: str = ""
-
-    @property
-    def checks(self) -> tuple[Check, ...]:
-        """Everything that holds once it was done."""
-        return (self.done,) if isinstance(self.done, Check) else self.done
-
-
-Step = Deploy | Group | Send
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """All steps in order, and what must hold when they are done."""
-
-    steps: tuple[Step, ...]
-
-    def deployments(self) -> Iterator[Deploy]:
-        for step in self.steps:
-            if isinstance(step, Deploy):
-                yield step
-            elif isinstance(step, Group):
-                yield from step.members
-
-    def checks(self) -> Iterator[tuple[str, Check]]:
-        """Every immutable and every parameter, with the title of the step that sets it."""
-        for one in self.deployments():
-            for check in one.checks:
-                yield f"{one.name}.{check.view.function}", check
-        for step in self.steps:
-            if isinstance(step, Send):
-                for check in step.checks:
-                    yield step.title, check
-
-
-# ---- The plan of a network --------------------------------------------------------------------
 
 
 def make_plan(
@@ -231,8 +83,8 @@ def make_plan(
         *_volatility(config),
         *_refreshes(config),
         *_assets(config),
-        *_risk(config),
-        *_rules(config),
+        *risk_steps(config),
+        *rule_steps(config),
         *_engines(config),
         *_caps(config),
         *_markets(config),
@@ -240,7 +92,7 @@ def make_plan(
         *_expiries(config, expiries or {}),
     )
     deployed = {one.name for one in Plan(steps).deployments()}
-    return Plan((*steps, *_roles(config, deployed)))
+    return Plan((*steps, *role_steps(config, deployed)))
 
 
 def token_name(token: TokenConfig) -> str:
@@ -611,90 +463,6 @@ def _option_cap(one: UnderlyingConfig, cap: int) -> Send:
     )
 
 
-def _risk(config: NetworkConfig) -> Iterator[Step]:
-    yield Send(
-        title=f"time of ramps of {JOINT_ENGINE}",
-        target=Ref(JOINT_ENGINE),
-        contract=JOINT_ENGINE,
-        function="setRampTime",
-        args=(config.ramp_time,),
-        done=_joint("rampTime", expected=config.ramp_time),
-    )
-    for one in config.underlyings:
-        if config.needs_risk(one):
-            yield _underlying_risk(one)
-    for asset in config.collateral:
-        yield _asset_risk(config, asset)
-
-
-def _underlying_risk(one: UnderlyingConfig) -> Send:
-    values = tuple(getattr(one.risk, name) for name in one.risk.__slots__)
-    return Send(
-        title=f"risk of {one.name}",
-        target=Ref(JOINT_ENGINE),
-        contract=JOINT_ENGINE,
-        function="setUnderlying",
-        args=(one.id, values),
-        done=_joint("underlyingRamp", one.id, expected=(ANY, values, ANY, ANY)),
-    )
-
-
-def _asset_risk(config: NetworkConfig, one: CollateralConfig) -> Send:
-    identity = config.asset_id(one.token.symbol)
-    feed = config.underlying(one.underlying).id
-    haircuts = (one.haircut_bps, one.extra_haircut_bps)
-    return Send(
-        title=f"haircut of {one.token.symbol}",
-        target=Ref(JOINT_ENGINE),
-        contract=JOINT_ENGINE,
-        function="setAsset",
-        args=(identity, *haircuts),
-        done=(
-            _joint("assetRisk", identity, expected=(feed, one.token.decimals, ANY, ANY)),
-            _joint("assetRamp", identity, expected=(ANY, ANY, *haircuts, ANY, ANY)),
-        ),
-    )
-
-
-def _joint(function: str, *args: Any, expected: Any) -> Check:
-    return Check(View(Ref(JOINT_ENGINE), JOINT_ENGINE, function, args), expected)
-
-
-def _rules(config: NetworkConfig) -> Iterator[Step]:
-    if config.rule is None:
-        return
-    time = config.rule.ramp_time
-    yield _rule("time of ramps", ("setRampTime", time), ("rampTime",), time)
-    for name, perp in config.rule.perps.items():
-        identity = config.underlying(name).id
-        rates = (perp.maintenance_bps, perp.initial_bps, perp.depth)
-        title = f"rates of {name}-PERP"
-        yield _rule(title, ("setPerp", identity, *rates), ("perpTargets", identity), rates)
-    for name, option in config.rule.options.items():
-        identity = config.underlying(name).id
-        parts = (option.maintenance_bps, option.initial_bps, option.floor_bps)
-        ramps = tuple(RampTo(part) for part in parts)
-        title = f"rates of options on {name}"
-        yield _rule(title, ("setOption", identity, *parts), ("optionRule", identity), ramps)
-    for symbol, one in config.rule.weights.items():
-        identity = config.asset_id(symbol)
-        weights = (one.maintenance_bps, one.initial_bps)
-        title = f"weights of {symbol}"
-        yield _rule(title, ("setAsset", identity, *weights), ("assetTargets", identity), weights)
-
-
-def _rule(title: str, call: tuple[Any, ...], view: tuple[Any, ...], expected: Any) -> Send:
-    """Calls the rule engine; `call` and `view` are a function and its values."""
-    return Send(
-        title=title,
-        target=Ref(RULE_ENGINE),
-        contract=RULE_ENGINE,
-        function=call[0],
-        args=call[1:],
-        done=Check(View(Ref(RULE_ENGINE), RULE_ENGINE, view[0], view[1:]), expected),
-    )
-
-
 def _fees(config: NetworkConfig) -> Iterator[Step]:
     for name, instrument, fees in config.fees():
         yield Send(
@@ -707,98 +475,3 @@ def _fees(config: NetworkConfig) -> Iterator[Step]:
                 View(Ref(EXCHANGE), EXCHANGE, "fees", (instrument.key,)), (fees.maker, fees.taker)
             ),
         )
-
-
-def _roles(config: NetworkConfig, deployed: set[str]) -> Iterator[Step]:
-    """Hands the authority over, last of all: functions to roles, roles to members, and then the
-    admin's own."""
-    restricted = {contract for functions in FUNCTIONS.values() for contract in functions}
-    for role in config.roles:
-        yield from _role(config, role, deployed)
-    if config.target_admin_delay:
-        for target in sorted(restricted & deployed):
-            yield _authority(
-                f"delay of a change of roles at {target}",
-                ("setTargetAdminDelay", Ref(target), config.target_admin_delay),
-                ("getTargetAdminDelay", Ref(target)),
-                config.target_admin_delay,
-            )
-    if config.admin == DEPLOYER:
-        return
-    yield _grant(ADMIN_ROLE, "admin", config.admin, config.admin_delay)
-    yield _authority(
-        "the deployer gives up the admin role",
-        ("renounceRole", ADMIN_ROLE, Deployer()),
-        ("hasRole", ADMIN_ROLE, Deployer()),
-        (False, ANY),
-    )
-
-
-def _role(config: NetworkConfig, role: RoleConfig, deployed: set[str]) -> Iterator[Step]:
-    number = ROLE_IDS[role.name]
-    for contract, functions in FUNCTIONS[role.name].items():
-        if contract in deployed:
-            yield _assignment(role.name, contract, functions)
-    if role.name != GUARDIAN and config.has_guardian:
-        guardian = ROLE_IDS[GUARDIAN]
-        yield _authority(
-            f"the guardian may cancel what {role.name} schedules",
-            ("setRoleGuardian", number, guardian),
-            ("getRoleGuardian", number),
-            guardian,
-        )
-    for member in role.members:
-        who = Deployer() if member == DEPLOYER else member
-        yield _grant(number, role.name, who, role.delay)
-    if role.grant_delay:
-        yield _authority(
-            f"delay of grants of {role.name}",
-            ("setGrantDelay", number, role.grant_delay),
-            ("getRoleGrantDelay", number),
-            role.grant_delay,
-        )
-
-
-def _assignment(role: str, contract: str, functions: tuple[str, ...]) -> Send:
-    """Lets a role call functions of a contract."""
-    number = ROLE_IDS[role]
-    selectors = [selector(contract, function) for function in functions]
-    return Send(
-        title=f"{role} calls {', '.join(functions)} of {contract}",
-        target=Ref(AUTHORITY),
-        contract=AUTHORITY,
-        function="setTargetFunctionRole",
-        args=(Ref(contract), selectors, number),
-        done=tuple(
-            Check(
-                View(Ref(AUTHORITY), AUTHORITY, "getTargetFunctionRole", (Ref(contract), one)),
-                number,
-            )
-            for one in selectors
-        ),
-    )
-
-
-def _grant(role: int, name: str, member: Any, delay: int) -> Send:
-    return _authority(
-        f"{name} {'of the deployer' if isinstance(member, Deployer) else member}",
-        ("grantRole", role, member, delay),
-        ("hasRole", role, member),
-        (True, delay),
-        hint=f"the grant of {name} counts once the delay of its grants is over: run this again",
-    )
-
-
-def _authority(
-    title: str, call: tuple[Any, ...], view: tuple[Any, ...], expected: Any, hint: str = ""
-) -> Send:
-    """Calls the Authority; `call` and `view` are a function and its values."""
-    return Send(
-        title=title,
-        target=Ref(AUTHORITY),
-        contract=AUTHORITY,
-        function=call[0],
-        args=call[1:],
-        done=Check(View(Ref(AUTHORITY), AUTHORITY, view[0], view[1:]), expected),
-        hint=hint,
-    )

@@ -9,7 +9,7 @@ from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
 from ballast.codec import AccountId
-from ballast.deploy.plan import (
+from ballast.deploy.steps import (
     Any_,
     Check,
     Deploy,

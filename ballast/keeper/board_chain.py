@@ -10,10 +10,10 @@ from ballast.client.chain import Call, Receipt
 from ballast.client.client import Client
 from ballast.client.errors import ContractError
 from ballast.client.signers import Signer
-from ballast.codec import AccountId
+from ballast.codec import AccountId, Settlement, VolatilitySlice
 from ballast.keeper.boards import Action, Boards, BoardView, Expiry, Fix, Settle, expired
 from ballast.keeper.prices import Quorum, choose
-from ballast.oracle.volatility import Board, Settlement, Slice, VolatilityConfig
+from ballast.oracle.volatility import Board, VolatilityConfig
 from ballast.volatility.reports import SignedVolatility, VolatilityDomain
 from ballast.volatility.transport import newest_files, read_volatility
 
@@ -100,7 +100,7 @@ class ChainBoards:
 
     def _board(self, underlying: int, config: VolatilityConfig, live: Sequence[int]) -> Board:
         words = zip(live, self._ask("slice", [(underlying, one) for one in live]), strict=True)
-        slices = {expiry: Slice.decode(word) for expiry, word in words if word}
+        slices = {expiry: VolatilitySlice.decode(word) for expiry, word in words if word}
         return Board(config, tuple(live), slices)
 
     def _reports(self, now: int) -> tuple[dict[Expiry, list[SignedVolatility]], Quorum]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ballast.codec import AccountId, Option, decode_position
-from ballast.oracle.volatility import Board, Refusal, Settlement, accept
+from ballast.codec import AccountId, Option, Settlement, decode_position
+from ballast.oracle.volatility import Board, Refusal, accept
+from ballast.svi import variance
 from ballast.units import BPS
 from ballast.volatility.reports import SignedVolatility, build_updates
 
@@ -109,8 +110,8 @@ def _reason(before: Board, after: Board, expiry: int, now: int, variance_bps: in
     last, new = before.slices.get(expiry), after.slices[expiry]
     if last is None:
         return "first slice"
-    old, variance = last.variance(0), new.variance(0)
-    moved = abs(variance - old) * BPS
+    old = variance(last, 0)
+    moved = abs(variance(new, 0) - old) * BPS
     if moved >= old * variance_bps:
         return f"variance moved {moved // old} bps"
     age = now - last.time

@@ -8,7 +8,7 @@ from typing import Protocol
 from ballast.client.book import AddressBook
 from ballast.client.chain import Receipt
 from ballast.client.errors import ContractError, TransactionReverted
-from ballast.codec import AccountId
+from ballast.codec import AccountId, Settlement
 from ballast.keeper.boards import (
     Action,
     Boards,
@@ -21,7 +21,6 @@ from ballast.keeper.boards import (
 )
 from ballast.keeper.journal import Journal
 from ballast.keeper.loop import Step
-from ballast.oracle.volatility import Settlement
 
 # The window of an expiry is not closed yet, or another keeper was first.
 NOT_NOW = ("ExpiryFixing_Waiting", "ExpiryFixing_AlreadyFixed")

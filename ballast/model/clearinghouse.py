@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ballast.codec import AccountId
+from ballast.codec import AccountId, Settlement, VolatilitySlice
 from ballast.model.accounts import Account
 from ballast.model.interest import CashFlow, InterestState
 from ballast.model.ledger import CASH, Ledger, check_uint128
@@ -29,8 +29,6 @@ from ballast.model.words import (
     perp_size,
     strike_of,
 )
-from ballast.oracle.volatility import Settlement
-from ballast.oracle.volatility import Slice as VolatilitySlice
 from ballast.permissions import Permission
 from ballast.units import WAD, mul_floor
 

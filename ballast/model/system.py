@@ -6,58 +6,19 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from ballast.codec import AccountId, Snapshot
+from ballast.codec import AccountId, VolatilitySlice
 from ballast.model.clearinghouse import Addresses, Clearinghouse
 from ballast.model.exchange import Exchange, SignedOrder
+from ballast.model.feeds import Feeds
 from ballast.model.liquidator import Liquidation, Liquidator
 from ballast.model.margin import ASSESS_ALL
 from ballast.model.refusal import Refused
-from ballast.oracle.mirror import FeedConfig, FeedState, Observation, Outcome, accept
-from ballast.units import WAD
+from ballast.oracle.mirror import Observation, Outcome, Result, accept
+from ballast.oracle.volatility import Refusal
 
-CASH_FEED = 0
 Updates = Sequence[tuple[int, Sequence[Observation]]]
-
-
-class Feeds:
-    """The OracleAdapter: one mirrored state a feed."""
-
-    def __init__(self) -> None:
-        self.states: dict[int, FeedState] = {}
-        self.slices: dict[tuple[int, int], int] = {}
-        self.strike_ticks: dict[tuple[int, int], int] = {}
-
-    def configure(self, underlying: int, config: FeedConfig) -> None:
-        """Create a feed or replace its configuration."""
-        old = self.states.get(underlying)
-        kept = (old.snapshot, old.scan, old.suspicion) if old else ()
-        self.states[underlying] = FeedState(config, *kept)
-
-    def snapshot(self, underlying: int) -> Snapshot:
-        """The accepted snapshot of a feed; empty if none ever was."""
-        state = self.states.get(underlying)
-        return state.snapshot if state else Snapshot()
-
-    @staticmethod
-    def outage_until() -> int:
-        """Never: the model has no sequencer."""
-        return 0
-
-    def slice(self, underlying: int, expiry: int) -> int:
-        """The word of an expiry: its volatility, or its settlement; zero if none ever was."""
-        return self.slices.get((underlying, expiry), 0)
-
-    def is_listed(self, underlying: int, expiry: int, strike: int) -> bool:
-        """Whether options of the strike (WAD) may be opened now."""
-        tick = self.strike_ticks.get((underlying, expiry))
-        return tick is not None and strike % tick == 0
-
-    def cash_price(self, underlying: int, now: int) -> int | None:
-        """Accepted dollar price of cash (WAD), None while it is not fresh."""
-        if underlying == CASH_FEED or CASH_FEED not in self.states:
-            return WAD
-        cash = self.snapshot(CASH_FEED)
-        return cash.price if cash.price and cash.is_fresh(now) else None
+VolatilityUpdates = Sequence[tuple[int, int, Sequence[VolatilitySlice]]]
+"""Underlying, expiry, and the reports of publishers in the order of their addresses."""
 
 
 class System:
@@ -73,7 +34,7 @@ class System:
         now: int,
         block: int = 1,
     ) -> None:
-        self.feeds = Feeds()
+        self.feeds = Feeds(now)
         self.house = Clearinghouse(
             addresses, self.feeds, cash, fee_account, insurance_account, now=now
         )
@@ -88,7 +49,8 @@ class System:
 
     def begin_block(self, now: int, block: int) -> None:
         """Move on to another block."""
-        self.house.now, self.block = now, block
+        self.house.now = self.feeds.now = now
+        self.block = block
 
     def refresh(self, updates: Updates) -> list[Outcome]:
         """Refresh feeds with what their sources observe, in order."""
@@ -105,14 +67,22 @@ class System:
             seen,
             self.now,
             self.block,
-            cash_price=self.feeds.cash_price(underlying, self.now),
+            cash_price=self.feeds.cash_price(underlying),
             open_interest=market.state.open_interest if market else 0,
         )
-        self.feeds.states[underlying] = new
+        if outcome.result is Result.ACCEPTED:
+            self.feeds.set_state(underlying, new)
+        else:
+            self.feeds.states[underlying] = new
         if outcome.rate_per_second is not None:
             oracle = self.house.addresses.oracle
             self.house.set_funding_rate(oracle, underlying, outcome.rate_per_second)
         return outcome
+
+    def refresh_volatility(self, updates: VolatilityUpdates) -> list[Refusal | None]:
+        """Refresh slices in order; why each was not accepted, None if there was nothing new."""
+        with self._transaction():
+            return [self.feeds.refresh_slice(*one) for one in updates]
 
     def settle(
         self,
@@ -164,10 +134,10 @@ class System:
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         """What is refused inside changes nothing, prices included."""
-        feeds, state = dict(self.feeds.states), self.house.state.saved()
+        feeds, state = self.feeds.saved(), self.house.state.saved()
         try:
             yield
         except Refused:
-            self.feeds.states = feeds
+            self.feeds.restore(feeds)
             self.house.state.restore(state)
             raise

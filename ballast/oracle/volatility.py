@@ -10,13 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
+from ballast.codec import VolatilitySlice
 from ballast.fixed_point import div_towards_zero, sqrt
-from ballast.units import BPS, WAD, div_ceil
+from ballast.svi import annual_variance, derivatives, least, variance
+from ballast.units import BPS, WAD, YEAR, div_ceil
 
-YEAR = 365 * 86400
 HOUR = 3600
 SPACING = 15
-FIXED = 1 << 255
 
 MIN_WIDTH = 10**15
 MIN_VARIANCE = 10**14
@@ -27,7 +27,6 @@ MAX_FORWARD = 2 * 10**8
 WIDTHS = (0, 2, 4, 6, 8, 16, 32, 48)  # quarters of s, around μ
 DEVIATIONS = (1, 4, 8, 16)  # quarters of the standard deviation, around the forward
 
-VALUATION_FLOOR = 10**12  # least variance at which anything is valued
 MAX_DISTANCE_BPS = 2000
 STEPS = (0, -1, 1, -2, 2)
 
@@ -46,112 +45,6 @@ class Refusal(IntEnum):
     CALENDAR = 8
     VOLATILITY_JUMP = 9
     FORWARD_JUMP = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Slice:
-    """A raw SVI slice of the variance a year, and the forward over spot, in the word's own units.
-
-    a and forward count 1e-8, b 1e-7, the rest 1e-6; time and max_age are seconds.
-    """
-
-    a: int = 0
-    b: int = 0
-    rho: int = 0
-    mu: int = 0
-    s: int = 0
-    forward: int = 10**8
-    time: int = 0
-    max_age: int = 0
-
-    def encode(self) -> int:
-        """The word of the contract."""
-        return (
-            (self.a & 0xFFFFFFFF) << 200
-            | self.b << 168
-            | (self.rho & 0xFFFFFF) << 144
-            | (self.mu & 0xFFFFFF) << 120
-            | self.s << 96
-            | self.forward << 64
-            | self.time << 32
-            | self.max_age // 2 << 16
-        )
-
-    @classmethod
-    def decode(cls, word: int) -> Slice:
-        """Read the word of an expiry that is not settled."""
-        return cls(
-            a=_signed(word >> 200, 32),
-            b=(word >> 168) & 0xFFFFFFFF,
-            rho=_signed(word >> 144, 24),
-            mu=_signed(word >> 120, 24),
-            s=(word >> 96) & 0xFFFFFF,
-            forward=(word >> 64) & 0xFFFFFFFF,
-            time=(word >> 32) & 0xFFFFFFFF,
-            max_age=2 * ((word >> 16) & 0xFFFF),
-        )
-
-    @property
-    def fits(self) -> bool:
-        """Whether every field has room in the word."""
-        return (
-            -(2**31) <= self.a < 2**31
-            and 0 <= self.b < 2**32
-            and all(-(2**23) <= one < 2**23 for one in (self.rho, self.mu))
-            and 0 <= self.s < 2**24
-            and all(0 <= one < 2**32 for one in (self.forward, self.time))
-        )
-
-    def is_fresh(self, now: int) -> bool:
-        return now <= self.time + self.max_age
-
-    # ---- Values, WAD ----
-
-    def variance(self, k: int) -> int:
-        """Variance a year at k = ln(K/F), as the checks compute it."""
-        return self.derivatives(k)[0]
-
-    def derivatives(self, k: int) -> tuple[int, int, int]:
-        """Variance a year at k and its two derivatives."""
-        b, s = self.b * 10**11, self.s * 10**12
-        rho, y = self.rho * 10**12, k - self.mu * 10**12
-        root = sqrt(y * y + s * s)
-        q = s * WAD // root
-        value = self.a * 10**10 + _div(b * (_div(rho * y, WAD) + root), WAD)
-        slope = _div(b * (rho + _div(y * WAD, root)), WAD)
-        return value, slope, b * q // WAD * q // root
-
-    def least(self) -> int:
-        """Least variance a year of the slice."""
-        rho = self.rho * 10**12
-        width = sqrt(WAD * WAD - rho * rho)
-        return self.a * 10**10 + self.b * 10**11 * self.s * 10**12 // WAD * width // WAD
-
-    def valuation(self, k: int) -> int:
-        """Variance a year at which the engines value a strike: never below their floor."""
-        z = k - self.mu * 10**12
-        root = sqrt(z * z + (self.s * 10**12) ** 2)
-        wing = self.rho * z + root * 10**6
-        return max(self.a * 10**10 + _div(self.b * wing, 10**13), VALUATION_FLOOR)
-
-
-@dataclass(frozen=True, slots=True)
-class Settlement:
-    """What the word of a settled expiry says: WAD of cash, and the time at which it was fixed."""
-
-    price: int
-    time: int
-
-    def encode(self) -> int:
-        """The word of the contract."""
-        return FIXED | self.time << 128 | self.price
-
-    @classmethod
-    def decode(cls, word: int) -> Settlement | None:
-        """Read the word of an expiry; None if it is not settled."""
-        if word & FIXED:
-            return cls(word & ((1 << 128) - 1), word >> 128 & 0xFFFFFFFF)
-        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,16 +68,7 @@ class Board:
 
     config: VolatilityConfig
     live: tuple[int, ...] = ()
-    slices: Mapping[int, Slice] = field(default_factory=dict)
-
-
-def _signed(value: int, bits: int) -> int:
-    value &= (1 << bits) - 1
-    return value - (1 << bits) if value >> (bits - 1) else value
-
-
-def _div(a: int, b: int) -> int:
-    return div_towards_zero(a, b)
+    slices: Mapping[int, VolatilitySlice] = field(default_factory=dict)
 
 
 # ---- Joining reports --------------------------------------------------------------------------
@@ -196,7 +80,7 @@ def median(values: Iterable[int]) -> int:
     return (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) // 2
 
 
-def join(reports: Sequence[Slice], expiry: int) -> tuple[Slice, bool]:
+def join(reports: Sequence[VolatilitySlice], expiry: int) -> tuple[VolatilitySlice, bool]:
     """One slice of the reports of publishers in the order of their addresses, and whether they
     agree."""
     time = min(one.time for one in reports)
@@ -204,7 +88,7 @@ def join(reports: Sequence[Slice], expiry: int) -> tuple[Slice, bool]:
     distances = [0] * len(reports)
     deviation = 0
     for index, step in enumerate(STEPS):
-        values = [one.valuation(deviation * step) for one in reports]
+        values = [annual_variance(one, deviation * step) for one in reports]
         middle = median(values)
         if index == 0:
             deviation = sqrt(middle * tau)
@@ -223,25 +107,25 @@ def join(reports: Sequence[Slice], expiry: int) -> tuple[Slice, bool]:
 class Neighbour:
     """A slice beside the new one, and its expiry."""
 
-    slice: Slice
+    slice: VolatilitySlice
     expiry: int
 
 
-def strikes(new: Slice, expiry: int) -> list[int]:
+def strikes(new: VolatilitySlice, expiry: int) -> list[int]:
     """Log-moneynesses (WAD) at which a slice is sampled, in the order of the contract."""
     tau = (expiry - new.time) * WAD // YEAR
     width, centre = new.s * 10**12, new.mu * 10**12
-    deviation = sqrt(new.variance(0) * tau)
+    deviation = sqrt(variance(new, 0) * tau)
     around = [(centre, width * step // 4) for step in WIDTHS]
     around += [(0, deviation * step // 4) for step in DEVIATIONS]
     return [k for middle, away in around for k in (middle - away, middle + away)]
 
 
-def density(new: Slice, k: int, tau: int) -> int:
+def density(new: VolatilitySlice, k: int, tau: int) -> int:
     """Durrleman's g at k (WAD): negative where the slice has a butterfly below zero."""
-    value, slope, curvature = new.derivatives(k)
-    base = WAD - _div(k * slope, 2 * value)
-    total = _div(tau * slope, WAD)
+    value, slope, curvature = derivatives(new, k)
+    base = WAD - div_towards_zero(k * slope, 2 * value)
+    total = div_towards_zero(tau * slope, WAD)
     return (
         base * base // WAD
         - tau * (slope * slope // value) // (4 * WAD)
@@ -251,11 +135,11 @@ def density(new: Slice, k: int, tau: int) -> int:
 
 
 def verdict(
-    new: Slice,
+    new: VolatilitySlice,
     expiry: int,
     config: VolatilityConfig,
     *,
-    last: Slice | None = None,
+    last: VolatilitySlice | None = None,
     before: Neighbour | None = None,
     after: Neighbour | None = None,
 ) -> Refusal:
@@ -264,38 +148,38 @@ def verdict(
         return Refusal.PARAMETERS
     if not MIN_FORWARD <= new.forward <= MAX_FORWARD:
         return Refusal.FORWARD
-    if not MIN_VARIANCE <= new.variance(0) <= MAX_VARIANCE:
+    if not MIN_VARIANCE <= variance(new, 0) <= MAX_VARIANCE:
         return Refusal.VOLATILITY
     tau = (expiry - new.time) * WAD // YEAR
     wing = new.b * 10**11 * (WAD + abs(new.rho) * 10**12) // WAD * tau // WAD
     if wing > MAX_WING:
         return Refusal.WINGS
-    if new.least() < 0:
+    if least(new) < 0:
         return Refusal.NEGATIVE_VARIANCE
     found = _sample(new, expiry, tau, before, after)
     return found if found or last is None else _jump(new, last, config)
 
 
 def _sample(
-    new: Slice, expiry: int, tau: int, before: Neighbour | None, after: Neighbour | None
+    new: VolatilitySlice, expiry: int, tau: int, before: Neighbour | None, after: Neighbour | None
 ) -> Refusal:
     for k in strikes(new, expiry):
-        value = new.variance(k)
+        value = variance(new, k)
         if value < MIN_VARIANCE:
             return Refusal.NEGATIVE_VARIANCE
         if density(new, k, tau) < 0:
             return Refusal.BUTTERFLY
         total = value * (expiry - new.time)
-        if before and before.slice.variance(k) * (before.expiry - new.time) > total:
+        if before and variance(before.slice, k) * (before.expiry - new.time) > total:
             return Refusal.CALENDAR
-        if after and after.slice.variance(k) * (after.expiry - new.time) < total:
+        if after and variance(after.slice, k) * (after.expiry - new.time) < total:
             return Refusal.CALENDAR
     return Refusal.NONE
 
 
-def _jump(new: Slice, last: Slice, config: VolatilityConfig) -> Refusal:
+def _jump(new: VolatilitySlice, last: VolatilitySlice, config: VolatilityConfig) -> Refusal:
     elapsed = new.time - last.time
-    old, volatility = (sqrt(one.variance(0) * WAD) for one in (last, new))
+    old, volatility = (sqrt(variance(one, 0) * WAD) for one in (last, new))
     if not _is_near(old, volatility, config.jump_limit_bps, elapsed):
         return Refusal.VOLATILITY_JUMP
     if not _is_near(last.forward, new.forward, config.forward_jump_bps, elapsed):
@@ -311,7 +195,7 @@ def _is_near(base: int, value: int, limit_bps: int, elapsed: int) -> bool:
 
 
 def accept(
-    board: Board, expiry: int, reports: Sequence[Slice], now: int
+    board: Board, expiry: int, reports: Sequence[VolatilitySlice], now: int
 ) -> tuple[Board, Refusal | None]:
     """The board after a refresh with reports that are signed as they must be; the refusal is None
     if there was nothing new."""

@@ -11,16 +11,17 @@ from ballast.codec import (
     Collateral,
     Option,
     Perp,
+    Settlement,
     Snapshot,
     VolatilitySlice,
     decode_position,
-    settlement_price,
 )
 from ballast.fixed_point import div_towards_zero, sqrt
 from ballast.risk import black76
-from ballast.risk.options import WINDOW, OptionPrices, Term, annual_variance
+from ballast.risk.options import WINDOW, OptionPrices, Term
 from ballast.risk.scenarios import RATIO
 from ballast.risk.value_at_risk import Sensitivities
+from ballast.svi import annual_variance
 from ballast.units import WAD
 
 DAY = 24 * 3600
@@ -61,7 +62,7 @@ def _with_option(
 ) -> Sensitivities:
     """Of a settled expiry nothing changes; one without volatility counts as if exercised."""
     word = options.slice(option.underlying, option.expiry)
-    if settlement_price(word) is not None:
+    if Settlement.decode(word):
         return one
     if not word:
         distance = one.spot - option.strike

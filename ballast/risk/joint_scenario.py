@@ -14,10 +14,10 @@ from ballast.codec import (
     PRICE_UNIT,
     STRIKE_UNIT,
     Option,
+    Settlement,
     Snapshot,
     VolatilitySlice,
     decode_position,
-    settlement_price,
 )
 from ballast.fixed_point import div_towards_zero
 from ballast.model import words as word_of
@@ -284,9 +284,9 @@ def read(
 def _quote(book: Book, exposure: Exposure, expiry: Expiry, options: OptionPrices, now: int) -> int:
     """Worth of an expiry's options, 1e-36 of cash; exposure, deltas and add-ons are added."""
     word = options.slice(exposure.underlying, expiry.date)
-    fixed = settlement_price(word)
-    if fixed is not None:
-        return expiry.payoffs(fixed)
+    fixed = Settlement.decode(word)
+    if fixed:
+        return expiry.payoffs(fixed.price)
     term = term_of(exposure.snapshot, exposure.underlying, expiry.date, options, now)
     overdue = term.slice.overdue(now)
     if term.time > 0 and overdue > 0:
@@ -330,9 +330,9 @@ def fair_price(
     snapshot = snapshots(option.underlying)
     if snapshot.price == 0:
         raise Refused("JointScenarioEngine_PriceNeverAccepted", option.underlying)
-    fixed = settlement_price(options.slice(option.underlying, option.expiry))
-    if fixed is not None:
-        return black76.price(fixed, option.strike, 0, option.is_put)[0], 0
+    fixed = Settlement.decode(options.slice(option.underlying, option.expiry))
+    if fixed:
+        return black76.price(fixed.price, option.strike, 0, option.is_put)[0], 0
     term = term_of(snapshot, option.underlying, option.expiry, options, now)
     _, log_kappa = term.moneyness(option.strike // STRIKE_UNIT)
     deviation = damped(term.deviation(log_kappa), term.open, 1 << 64, term.factor)
@@ -391,8 +391,10 @@ def _add_collateral(
 
 
 def _assess(cash: int, book: Book) -> Assessment:
-    losses_maintenance = losses(book.exposures, [e.range_maintenance for e in book.exposures])
-    losses_initial = losses(book.exposures, [e.range_initial for e in book.exposures])
+    ranges = [e.range_maintenance for e in book.exposures]
+    wider = [e.range_initial for e in book.exposures]
+    losses_maintenance = losses(book.exposures, ranges)
+    losses_initial = losses_maintenance if wider == ranges else losses(book.exposures, wider)
     initial_only = sum(initial_only_of(exposure) for exposure in book.exposures)
     overdue = sum(exposure.overdue for exposure in book.exposures)
     initial_only += div_ceil(overdue, LOSS_COUNTS * LOSS_UNIT)

@@ -13,12 +13,12 @@ from ballast.codec import PRICE_UNIT, Snapshot, VolatilitySlice
 from ballast.fixed_point import div_towards_zero, exp_wad, ln_wad, sqrt
 from ballast.risk import option_kernel as kernel
 from ballast.risk.scenarios import CORE_COLUMNS, RATIO, TAILS, quarters
+from ballast.svi import annual_variance
 from ballast.units import WAD, YEAR
 
 WINDOW = 30 * 60
 ONE = 1 << kernel.RATIO_SHIFT
 LOSS_COUNTS = 2500 << kernel.PRICE_SHIFT  # counts in 1e-8 quarters of WAD
-LEAST_VARIANCE = 10**12
 
 SHOCK_UP = WAD // 2
 SHOCK_DOWN = 3 * WAD // 10
@@ -49,14 +49,6 @@ class NoOptions:
 
     def settlement_mean(self, underlying: int, expiry: int) -> tuple[int, int]:
         return 0, 0
-
-
-def annual_variance(word: VolatilitySlice, k: int) -> int:
-    """Variance a year at the log-moneyness k, WAD both."""
-    z = k - word.mu * 10**12
-    root = sqrt(z**2 + (word.s * 10**12) ** 2)
-    wing = word.rho * z + root * 10**6
-    return max(word.a * 10**10 + div_towards_zero(word.b * wing, 10**13), LEAST_VARIANCE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,10 @@ from ballast.codec import (
     PRICE_UNIT,
     STRIKE_UNIT,
     Option,
+    Settlement,
     Snapshot,
     VolatilitySlice,
     decode_position,
-    settlement_price,
 )
 from ballast.model import words as word_of
 from ballast.model.margin import ASSESS_ALL, LiquidationTerms, Margin, Prices
@@ -173,9 +173,9 @@ class RuleEngine:
         assert isinstance(option, Option)
         slice_word = self.options.slice(option.underlying, option.expiry)
         held = _held(option)
-        settled = settlement_price(slice_word)
-        if settled is not None:
-            return held.payoffs(settled) // WAD, 0
+        settled = Settlement.decode(slice_word)
+        if settled:
+            return held.payoffs(settled.price) // WAD, 0
         snapshot = self._market(option.underlying, now, None).snapshot
         worth, units = self._quote(option, held, slice_word, snapshot, now)
         return worth // WAD, units
@@ -258,9 +258,9 @@ class RuleEngine:
         assert isinstance(option, Option)
         slice_word = self.options.slice(option.underlying, option.expiry)
         held = _held(option)
-        settled = settlement_price(slice_word)
-        if settled is not None:
-            worth = held.payoffs(settled)
+        settled = Settlement.decode(slice_word)
+        if settled:
+            worth = held.payoffs(settled.price)
             whole = max(0, div_ceil(worth, WAD)) * RATIO
             return Charge(whole, whole if full else 0, 0, fresh=True, worth=worth)
         market = self._market(option.underlying, now, moved)

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ballast.codec import PRICE_UNIT, STRIKE_UNIT, settlement_price
+from ballast.codec import PRICE_UNIT, STRIKE_UNIT, Settlement
 from ballast.model.refusal import Refused
 from ballast.model.words import expiry_of, ident, is_put, strike_of
 from ballast.risk import joint_scenario as mirror
@@ -64,9 +64,9 @@ def _expiry_units(keys: Sequence[int], moment: Moment) -> list[SeriesUnit]:
     given = (moment.snapshots, moment.parameters, moment.now)
     exposure = mirror.read([keys[0]], *given, options=moment.options).exposures[0]
     units = [_unit_of(key) for key in keys]
-    fixed = settlement_price(moment.options.slice(underlying, date))
-    if fixed is not None:
-        return [SeriesUnit(exposure, unit.payoffs(fixed) / WAD) for unit in units]
+    fixed = Settlement.decode(moment.options.slice(underlying, date))
+    if fixed:
+        return [SeriesUnit(exposure, unit.payoffs(fixed.price) / WAD) for unit in units]
     term = mirror.term_of(exposure.snapshot, underlying, date, moment.options, moment.now)
     totals = [unit.quote(term) for unit in units]
     strikes = {price: strike for unit in units for price, strike in unit.strikes.items()}

@@ -18,18 +18,18 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq, lsq_linear, minimize
 from scipy.special import ndtr
 
+from ballast.codec import VolatilitySlice
 from ballast.oracle.volatility import (
     MIN_VARIANCE,
-    YEAR,
     Neighbour,
     Refusal,
-    Slice,
     VolatilityConfig,
     density,
     strikes,
     verdict,
 )
-from ballast.units import WAD
+from ballast.svi import variance
+from ballast.units import WAD, YEAR
 
 Floats = NDArray[np.float64]
 
@@ -39,6 +39,8 @@ MAX_RHO = 0.999
 MIN_WIDTH = 0.002
 MAX_WIDTH = 5.0
 LEAST_QUOTES = 5
+GOOD_ERROR = 0.01  # in volatility: the search ends
+MAX_ERROR = 0.1  # above it, a slice says nothing of its quotes
 
 
 class CalibrationError(ValueError):
@@ -58,7 +60,7 @@ class VolatilityQuote:
 class Calibration:
     """The slice, and the root of the mean squared error in volatility."""
 
-    slice: Slice
+    slice: VolatilitySlice
     error: float
 
 
@@ -107,7 +109,7 @@ def calibrate(
         k=np.array([log(one.strike / forward) for one in quotes]),
         variance=np.array([one.volatility**2 for one in quotes]),
         weight=np.array([one.weight / (2 * one.volatility) for one in quotes]),
-        template=Slice(forward=round(forward / spot * 1e8), time=time),
+        template=VolatilitySlice(forward=round(forward / spot * 1e8), time=time),
         expiry=expiry,
         before=before,
         after=after,
@@ -119,9 +121,14 @@ def calibrate(
             if candidate is not None:
                 error = problem.error(candidate, [one.volatility for one in quotes])
                 found.append(Calibration(candidate, error))
-        if found:
-            return min(found, key=lambda one: one.error)
-    raise CalibrationError("no slice without arbitrage was found")
+        best = min(found, key=lambda one: one.error, default=None)
+        if best and best.error <= GOOD_ERROR:
+            return best
+    if best is None:
+        raise CalibrationError("no slice without arbitrage was found")
+    if best.error > MAX_ERROR:
+        raise CalibrationError(f"the best slice without arbitrage is off by {best.error:.1%}")
+    return best
 
 
 @dataclass(frozen=True)
@@ -131,7 +138,7 @@ class _Problem:
     k: Floats
     variance: Floats
     weight: Floats
-    template: Slice
+    template: VolatilitySlice
     expiry: int
     before: Neighbour | None
     after: Neighbour | None
@@ -140,7 +147,7 @@ class _Problem:
     def tau(self) -> float:
         return (self.expiry - self.template.time) / YEAR
 
-    def search(self, start: tuple[float, float], penalty: float) -> Slice | None:
+    def search(self, start: tuple[float, float], penalty: float) -> VolatilitySlice | None:
         """The best slice near a start, if it passes the checks."""
         origin = np.array([start[0], log(start[1])])
         result = minimize(
@@ -157,9 +164,9 @@ class _Problem:
         )
         return candidate if reason is Refusal.NONE else None
 
-    def error(self, candidate: Slice, volatilities: Sequence[float]) -> float:
+    def error(self, candidate: VolatilitySlice, volatilities: Sequence[float]) -> float:
         """Root of the mean squared error in volatility."""
-        fitted = [sqrt(candidate.variance(round(k * WAD)) / WAD) for k in self.k]
+        fitted = [sqrt(variance(candidate, round(k * WAD)) / WAD) for k in self.k]
         return float(np.sqrt(np.mean((np.array(fitted) - np.array(volatilities)) ** 2)))
 
     def _inner(self, mu: float, s: float) -> tuple[float, float, float, float]:
@@ -172,7 +179,8 @@ class _Problem:
         root = np.hypot(z, s)
         design = np.column_stack([np.ones_like(z), (root - z) / 2, (root + z) / 2])
         steepest = 2 / self.tau * 0.999
-        bounds = ([-np.inf, 0, 0], [np.inf, steepest, steepest])
+        least = [min(slope, steepest / 2) for slope in self._slopes_before()]
+        bounds = ([-np.inf, *least], [np.inf, steepest, steepest])
         solved = lsq_linear(
             design * self.weight[:, None], self.variance * self.weight, bounds=bounds
         )
@@ -181,7 +189,17 @@ class _Problem:
         rho = (right - left) / (left + right) if b > 0 else 0.0
         return a, b, min(max(rho, -MAX_RHO), MAX_RHO), 2 * float(solved.cost)
 
-    def _slice(self, x: Floats) -> Slice:
+    def _slopes_before(self) -> tuple[float, float]:
+        """The least slopes of the two wings: flatter ones cross the expiry before far away, where
+        only a far higher level would help."""
+        if self.before is None:
+            return 0.0, 0.0
+        one = self.before.slice
+        part = (self.before.expiry - self.template.time) / YEAR / self.tau * 1.0001
+        b, rho = one.b / 1e7 * part, one.rho / 1e6
+        return b * (1 - rho), b * (1 + rho)
+
+    def _slice(self, x: Floats) -> VolatilitySlice:
         mu, s = float(x[0]), min(max(exp(min(x[1], 3.0)), MIN_WIDTH), MAX_WIDTH)
         a, b, rho, _ = self._inner(mu, s)
         least = a + b * s * sqrt(1 - rho**2)
@@ -196,20 +214,20 @@ class _Problem:
         )
         return self._lifted(found) if found.fits else found
 
-    def _lifted(self, candidate: Slice) -> Slice:
+    def _lifted(self, candidate: VolatilitySlice) -> VolatilitySlice:
         """The slice raised over the expiry before, where it is under it.
 
         Twice, since the strikes that are sampled follow the level.
         """
-        for _ in range(2 if self.before and candidate.variance(0) >= MIN_VARIANCE else 0):
+        for _ in range(2 if self.before and variance(candidate, 0) >= MIN_VARIANCE else 0):
             under = max(self._under(candidate, k) for k in strikes(candidate, self.expiry))
             candidate = replace(candidate, a=candidate.a + ceil(max(0.0, under) * 1e8))
         return candidate
 
-    def _under(self, candidate: Slice, k: int) -> float:
+    def _under(self, candidate: VolatilitySlice, k: int) -> float:
         """How far the variance a year is under what the expiry before asks for, with some room."""
         assert self.before is not None
-        return self._total(self.before, k) * 1.0001 / self.tau - candidate.variance(k) / WAD
+        return self._total(self.before, k) * 1.0001 / self.tau - variance(candidate, k) / WAD
 
     def _loss(self, x: Floats, penalty: float) -> float:
         mu, s = float(x[0]), min(max(exp(min(x[1], 3.0)), MIN_WIDTH), MAX_WIDTH)
@@ -220,21 +238,21 @@ class _Problem:
         candidate = self._slice(x)
         return self._misfit(candidate) + penalty * self._violation(candidate)
 
-    def _misfit(self, candidate: Slice) -> float:
+    def _misfit(self, candidate: VolatilitySlice) -> float:
         """Weighted squared error of the slice as it is."""
         z = self.k - candidate.mu / 1e6
         wing = candidate.rho / 1e6 * z + np.hypot(z, candidate.s / 1e6)
         off = candidate.a / 1e8 + candidate.b / 1e7 * wing - self.variance
         return float(np.sum((off * self.weight) ** 2))
 
-    def _violation(self, candidate: Slice) -> float:
+    def _violation(self, candidate: VolatilitySlice) -> float:
         """How far the slice is from the rules at the contract's own strikes, with a little room."""
-        if not candidate.fits or candidate.variance(0) < MIN_VARIANCE:
+        if not candidate.fits or variance(candidate, 0) < MIN_VARIANCE:
             return 1e3
         tau = (self.expiry - candidate.time) * WAD // YEAR
         total = 0.0
         for k in strikes(candidate, self.expiry):
-            value = candidate.variance(k)
+            value = variance(candidate, k)
             if value < MIN_VARIANCE:
                 total += 1.0
                 continue
@@ -246,4 +264,4 @@ class _Problem:
 
     def _total(self, other: Neighbour, k: int) -> float:
         years = (other.expiry - self.template.time) / YEAR
-        return other.slice.variance(k) / WAD * years
+        return variance(other.slice, k) / WAD * years

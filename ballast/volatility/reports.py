@@ -9,9 +9,9 @@ from eth_account import Account
 from eth_account.messages import SignableMessage, encode_typed_data
 from eth_utils.address import to_checksum_address
 
+from ballast.codec import VolatilitySlice
 from ballast.eip712 import ContractDomain
 from ballast.oracle.reports import ReportError, compact
-from ballast.oracle.volatility import Slice
 
 REPORT_SIZE = 89
 
@@ -42,7 +42,7 @@ class VolatilityReport:
 
     underlying: int
     expiry: int
-    slice: Slice
+    slice: VolatilitySlice
 
     @property
     def time(self) -> int:

@@ -12,9 +12,9 @@ from eth_account import Account
 from eth_keys.exceptions import BadSignature
 from eth_utils.exceptions import ValidationError as EthValidationError
 
+from ballast.codec import VolatilitySlice
 from ballast.fields import FieldError, Fields
 from ballast.oracle.transport import KEPT_FILES, expand
-from ballast.oracle.volatility import Slice
 from ballast.volatility.reports import SignedVolatility, VolatilityDomain, VolatilityReport
 
 _NAME = re.compile(r"volatility-(0x[0-9a-fA-F]{40})-([0-9]{1,10})\.json")
@@ -104,7 +104,7 @@ def _report(fields: Fields, signer: str, domain: VolatilityDomain) -> SignedVola
     report = VolatilityReport(
         underlying=fields.integer("underlying", greatest=0xFFFF),
         expiry=fields.integer("expiry", greatest=2**32 - 1),
-        slice=Slice.decode(int(word, 16) << 32),
+        slice=VolatilitySlice.decode(int(word, 16) << 32),
     )
     signature = bytes.fromhex(text)
     if _recover(report, domain, signature) != signer.lower():

@@ -8,7 +8,7 @@ import {IOracleAdapter} from "../interfaces/IOracleAdapter.sol";
 import {IRiskEngine} from "../interfaces/IRiskEngine.sol";
 import {AccountId} from "../types/AccountId.sol";
 import {Margin} from "../types/Margin.sol";
-import {KIND_COLLATERAL, KIND_PERP, Position} from "../types/Position.sol";
+import {Instrument, KIND_COLLATERAL, KIND_PERP, Position} from "../types/Position.sol";
 import {Wad} from "../math/Wad.sol";
 import {Thresholds, ThresholdSearch} from "./ThresholdSearch.sol";
 
@@ -22,20 +22,21 @@ enum State {
 }
 
 /// @notice One position, decoded and valued. All WAD.
-/// @param kind 1 perpetual, 3 collateral.
-/// @param id Underlying of a perpetual, asset of collateral.
+/// @param instrument What is held: the position's word without quantities.
 /// @param underlying Feed that prices it.
 /// @param size Units of the underlying.
-/// @param price Mark of a perpetual, spot of collateral.
-/// @param value What it adds to equity; for a perpetual this is its unsettled profit, funding included.
+/// @param price Mark of a perpetual, fair price or payoff of one unit of an option, spot of collateral.
+/// @param value What it adds to equity; for a perpetual this is its unsettled profit, funding included, and for an option
+/// it is within 1e-8 of the spot a unit.
+/// @param delta Change of the value with the spot, units of the underlying.
 /// @param fundingPerDay Cash that the position pays a day at the present rate; negative if it receives.
 struct PositionView {
-    uint8 kind;
-    uint16 id;
+    Instrument instrument;
     uint16 underlying;
     int256 size;
     uint256 price;
     int256 value;
+    int256 delta;
     int256 fundingPerDay;
 }
 
@@ -89,7 +90,7 @@ contract Lens {
         result.health = result.margin.maintenance == 0
             ? type(int256).max
             : result.margin.equity * 1e18 / int256(result.margin.maintenance);
-        result.positions = _positions(words);
+        result.positions = _positions(engine, words);
         uint16[] memory underlyings = _underlyings(result.positions);
         result.leverage = _leverage(result.positions, underlyings, result.margin.equity);
         result.thresholds = new Thresholds[](underlyings.length);
@@ -120,25 +121,44 @@ contract Lens {
         return State.Open;
     }
 
-    function _positions(Position[] memory words) private view returns (PositionView[] memory views) {
+    function _positions(IRiskEngine engine, Position[] memory words)
+        private
+        view
+        returns (PositionView[] memory views)
+    {
         views = new PositionView[](words.length);
         for (uint256 i; i < words.length; ++i) {
             Position word = words[i];
             if (word.kind() == KIND_PERP) views[i] = _perp(word);
             else if (word.kind() == KIND_COLLATERAL) views[i] = _collateral(word);
+            else views[i] = _option(engine, word);
         }
+    }
+
+    function _option(IRiskEngine engine, Position word) private view returns (PositionView memory) {
+        Instrument series = word.instrument();
+        (uint256 price, int256 delta) = engine.fairPrice(series);
+        return PositionView({
+            instrument: series,
+            underlying: word.id(),
+            size: word.optionSize(),
+            price: price,
+            value: Wad.mulFloor(word.optionSize(), int256(price)),
+            delta: Wad.mulFloor(word.optionSize(), delta),
+            fundingPerDay: 0
+        });
     }
 
     function _perp(Position word) private view returns (PositionView memory) {
         uint256 mark = ORACLE.snapshot(word.id()).mark();
         (,, int256 rate,) = CLEARINGHOUSE.market(word.id());
         return PositionView({
-            kind: uint8(KIND_PERP),
-            id: word.id(),
+            instrument: word.instrument(),
             underlying: word.id(),
             size: word.perpSize(),
             price: mark,
             value: Wad.mulFloor(word.perpSize(), int256(mark)) + word.perpQuote(),
+            delta: word.perpSize(),
             fundingPerDay: Wad.mulCeil(word.perpSize(), rate * 1 days)
         });
     }
@@ -147,13 +167,14 @@ contract Lens {
         Asset memory asset = CLEARINGHOUSE.asset(word.id());
         uint256 spot = ORACLE.snapshot(asset.underlying).spot();
         uint256 unit = 10 ** asset.decimals;
+        int256 size = int256(Math.mulDiv(word.amount(), 1e18, unit));
         return PositionView({
-            kind: uint8(KIND_COLLATERAL),
-            id: word.id(),
+            instrument: word.instrument(),
             underlying: asset.underlying,
-            size: int256(Math.mulDiv(word.amount(), 1e18, unit)),
+            size: size,
             price: spot,
             value: int256(Math.mulDiv(word.amount(), spot, unit)),
+            delta: size,
             fundingPerDay: 0
         });
     }
@@ -182,7 +203,7 @@ contract Lens {
         for (uint256 i; i < underlyings.length; ++i) {
             int256 delta;
             for (uint256 j; j < positions.length; ++j) {
-                if (positions[j].underlying == underlyings[i]) delta += positions[j].size;
+                if (positions[j].underlying == underlyings[i]) delta += positions[j].delta;
             }
             exposure += Math.mulDiv(Wad.abs(delta), ORACLE.snapshot(underlyings[i]).spot(), 1e18);
         }

@@ -13,7 +13,7 @@ from ballast.client.chain import Chain
 from ballast.client.client import Client
 from ballast.client.entries import Held, read_entries
 from ballast.client.events import scan
-from ballast.codec import AccountId
+from ballast.codec import AccountId, Instrument
 from ballast.oracle.reports import Domain
 from ballast.oracle.transport import read_reports
 from ballast.permissions import Permission
@@ -130,8 +130,10 @@ def test_an_order_is_signed_tried_filled_and_shown(devnet, client, order):
     shown = devnet.ape("account", "status", TAKER_ADDRESS)
     assert "ETH-PERP" in shown and "+3" in shown and "open" in shown
     assert "entry" not in shown
-    assert "entry" in devnet.ape("account", "status", TAKER_ADDRESS, "--history")
-    held = read_entries(client.chain, client.book).of(AccountId.make(TAKER_ADDRESS, 0), 1)
+    assert "entry" in devnet.ape("account", "status", TAKER_ADDRESS, "--entries")
+    held = read_entries(client.chain, client.book).of(
+        AccountId.make(TAKER_ADDRESS, 0), Instrument.perp(1)
+    )
     assert held == Held(3 * WAD, 2500 * WAD)
 
     names = [event.name for event in scan_clearinghouse(client)]

@@ -12,7 +12,7 @@ from web3.types import RPCEndpoint
 from ballast.client.chain import Chain
 from ballast.client.client import Client
 from ballast.codec import Instrument
-from ballast.deploy.config import config_path
+from ballast.deploy.config_file import config_path
 from tests.integration.conftest import Devnet, ScriptFailed
 
 DEPLOYER = ("--account", "TEST::0")

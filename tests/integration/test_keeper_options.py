@@ -15,11 +15,10 @@ from ballast.client.chain import Call, Chain
 from ballast.client.client import Client
 from ballast.client.events import scan
 from ballast.client.orders import Order, sign_order
-from ballast.codec import Instrument
+from ballast.codec import Instrument, Settlement, VolatilitySlice, instrument_of
 from ballast.demo.cast import Actor
 from ballast.demo.process import write_keyfile
-from ballast.deploy.config import config_path
-from ballast.oracle.volatility import Settlement, Slice
+from ballast.deploy.config_file import config_path
 from ballast.units import WAD
 from tests.integration.conftest import Devnet
 from tests.integration.people import KEEPER, MAKER, TRADER, fund
@@ -123,7 +122,7 @@ def test_a_keeper_takes_published_slices_in(
     printed = devnet.ape("keeper", *options, env=PASSPHRASE)
     assert f"refreshed {len(expiries)} slices of ETH (first slice)" in printed
     eth = client.book.underlying("ETH").id
-    slices = [Slice.decode(board(client, "slice", eth, one)) for one in expiries]
+    slices = [VolatilitySlice.decode(board(client, "slice", eth, one)) for one in expiries]
     assert all(one.is_fresh(client.chain.time) for one in slices)
     assert "slices" not in devnet.ape("keeper", *options, env=PASSPHRASE)
 
@@ -156,6 +155,35 @@ def test_somebody_buys_a_call(client: Client):
     assert held(client, TRADER) == 1
 
 
+def printed_json(devnet: Devnet, *args: str) -> Any:
+    """What a reading command prints with --json; Ape's own lines come before it."""
+    printed = devnet.ape("account", *args, "--json")
+    return json.loads(printed[printed.index("{\n") : printed.rindex("}") + 1])
+
+
+def test_its_owner_sees_the_call_with_its_greeks(devnet: Devnet, client: Client):
+    who, series = str(TRADER.account), client.book.instrument_name(series_of(client))
+    status = printed_json(devnet, "status", who, "--entries")
+    (option,) = status["options"]
+    assert (option["series"], option["size"], option["stage"]) == (series, "1", "trading")
+    assert 0.9 < float(option["delta"]) <= 1.01
+    assert float(option["theta"]) < 0 < float(option["gamma"])
+    assert 0 < option["secondsLeft"] < 3 * DAY
+    (position,) = status["positions"]
+    assert position["entry"] == position["price"] == option["price"]
+    margin = printed_json(devnet, "margin", who, "--what-if", f"sell 1 {series}")
+    assert margin["options"][0]["series"] == margin["positions"][0]["instrument"] == series
+    assert margin["whatIf"]["initialMargin"] == "0"
+    shown = devnet.ape("account", "status", who), devnet.ape("account", "margin", who)
+    assert all(series in text and "trading" in text for text in shown)
+
+
+def series_of(client: Client) -> Instrument:
+    house = client.book.address("Clearinghouse")
+    words = Call("Clearinghouse", house, "accountWords", (bytes(TRADER.account),))
+    return instrument_of(client.chain.view(words)[1][0])
+
+
 def test_a_keeper_fixes_what_is_over(
     devnet: Devnet, client: Client, options: list[str], folder: Path
 ):
@@ -171,6 +199,9 @@ def test_a_keeper_fixes_what_is_over(
     assert settlement is not None
     assert settlement.price == client.oracle.snapshot(eth).price
     assert first not in live(client, "ETH")
+    (option,) = printed_json(devnet, "status", str(TRADER.account))["options"]
+    assert (option["stage"], option["fixedAt"]) == ("fixed", settlement.time)
+    assert "cash from" in devnet.ape("account", "status", str(TRADER.account))
     address = client.book.address("OracleAdapter")
     events = scan(client.chain, "OracleAdapter", address, client.book.block, names=["ExpiryFixed"])
     assert (eth, first) in {(event.args["underlying"], event.args["expiry"]) for event in events}
@@ -188,4 +219,10 @@ def test_a_keeper_settles_who_held_it_an_hour_later(
     assert f"settled {TRADER.account}" in printed
     assert f"settled {MAKER.account}" in printed
     assert held(client, TRADER) == held(client, MAKER) == 0
+    events = printed_json(devnet, "history", str(TRADER.account))["events"]
+    assert [event["name"] for event in events] == [
+        *("Deposited", "Traded", "OptionSettled", "Settled")
+    ]
+    assert events[2]["series"] == events[1]["instrument"]
+    assert "OptionSettled: " in devnet.ape("account", "history", str(TRADER.account))
     assert "settled" not in devnet.ape("keeper", *options, env=PASSPHRASE)

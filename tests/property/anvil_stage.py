@@ -17,11 +17,11 @@ from ballast.deploy.names import LENS
 from ballast.deploy.plan import make_plan
 from ballast.deploy.run import Runner
 from ballast.deploy.web3_executor import Web3Executor
-from tests.property.stage import Probe
+from tests.property.stage import Probe, campaign_config
 from tests.property.world import OWNERS
 from tests.support.artefacts import load_ape
 from tests.support.revm import Dictionary, Interface
-from tests.support.system import CHAIN_ID, PUBLISHERS, devnet_config
+from tests.support.system import CHAIN_ID, PUBLISHERS
 
 ROLES = ("deployer", *OWNERS, *PUBLISHERS)
 
@@ -44,7 +44,7 @@ class AnvilStage:
         self._by_address = {one.address.lower(): one for one in self._accounts.values()}
         self.deployer = self._accounts["deployer"].address.lower()
         self.dictionary = Dictionary(load_ape())
-        self.config = devnet_config(self)  # type: ignore[arg-type]
+        self.config = campaign_config(self)
         self.book = self._deploy()
         self._read_head()
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ballast.codec import AccountId
+from ballast.model import words as word_of
 from ballast.model.exchange import SignedOrder
 from tests.property.dice import Dice
 from tests.property.money import Money
@@ -30,15 +31,30 @@ class Action:
     checked: Sequence[AccountId] = ()
 
 
+MakeAction = Callable[[int, str, Sequence[AccountId], Dice], Action | None]
+"""A call with its number in the batch, by a caller, on one of the caller's accounts."""
+
+
 class Batches(Money, Orders):
     """Batches in any order of their calls."""
 
     def batch(self, dice: Dice) -> None:
         """Deposits, withdrawals, transfers, trades of one owner, some of whom are in need."""
+        self._batch((), dice)
+
+    def _batch(self, more: Sequence[MakeAction], dice: Dice) -> None:
+        """A batch of the usual calls, and more kinds of them."""
         weak = self._needy() if dice.chance(30) else self.world.accounts[:-1]
         caller = owner_of(dice.pick(weak))
         mine = [one for one in self.world.accounts if owner_of(one) == caller]
-        acts = (self._a_deposit, self._a_payment, self._a_transfer, self._a_trade, self._a_trade)
+        acts: Sequence[MakeAction] = (
+            self._a_deposit,
+            self._a_payment,
+            self._a_transfer,
+            self._a_trade,
+            self._a_trade,
+            *more,
+        )
         count = 1 + dice.integer(0, MOST - 1)
         chosen = [
             self._a_choice(caller, mine, dice)
@@ -119,20 +135,27 @@ class Batches(Money, Orders):
         self, number: int, _caller: str, mine: Sequence[AccountId], dice: Dice
     ) -> Action | None:
         """Against a maker of another or of the same owner, with or against the position."""
-        taker, u, buys = dice.pick(mine), dice.pick(MARKETS), dice.chance(50)
+        taker, u = dice.pick(mine), dice.pick(MARKETS)
+        return self._trade_of(number, taker, mine, PERPS[u], dice)
+
+    def _trade_of(
+        self, number: int, taker: AccountId, mine: Sequence[AccountId], instrument: int, dice: Dice
+    ) -> Action | None:
+        u, buys = word_of.ident(instrument), dice.chance(50)
         others = [one for one in self._rich() if one != taker] or [self.world.accounts[0]]
         siblings = [one for one in mine if one != taker]
         maker = dice.pick(siblings if siblings and dice.chance(20) else others)
-        room = min(self._room(taker, PERPS[u], u, buys), self._room(maker, PERPS[u], u, not buys))
+        rooms = self._room(taker, instrument, u, buys), self._room(maker, instrument, u, not buys)
+        room = min(rooms)
         size = 1 + dice.part(room or 10**17, 5, 80)
         if maker == taker:
             return None
-        price = self._price(PERPS[u], u, dice)
+        price = self._price(instrument, u, dice)
         orders = [
             replace(order, nonce=number << 64 | self._next_sequence(order.account, number))
             for order in (
-                self._order(taker, PERPS[u], size if buys else -size, price, dice),
-                self._order(maker, PERPS[u], -size if buys else size, price, dice),
+                self._order(taker, instrument, size if buys else -size, price, dice),
+                self._order(maker, instrument, -size if buys else size, price, dice),
             )
         ]
         (taken, mirrored), (made, made_mirror) = [self.world.signed(order) for order in orders]

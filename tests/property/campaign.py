@@ -10,23 +10,25 @@ from __future__ import annotations
 from ballast.codec import AccountId
 from ballast.model.margin import ASSESS_ALL
 from ballast.risk.scenarios import COLUMNS
-from tests.property.batches import Batches
+from ballast.volatility.expiries import wanted
 from tests.property.delegates import Delegates
 from tests.property.dice import Dice
+from tests.property.distress import Distress
+from tests.property.expiries import Expiries
 from tests.property.governance import Governance
-from tests.property.keepers import Keepers
-from tests.property.market import Market
+from tests.property.option_batches import OptionBatches
+from tests.property.outages import Outages
 from tests.property.play import FUNDED, PERPS
 from tests.property.stage import Stage
+from tests.property.surfaces import RULE
 from tests.property.tally import GROUPS, WEIGHTS, Tally
-from tests.property.trades import Trades
-from tests.property.world import BTC, CASH, ETH, FEEDS, WBTC, WETH, owner_of
+from tests.property.world import BTC, CASH, ETH, FEEDS, MARKETS, WBTC, WETH, owner_of
 
 # Account, and how much of what it can hold it goes long or short to begin with.
 OPENED = {2: (ETH, 92), 3: (BTC, -95), 4: (BTC, 97), 5: (ETH, -96), 6: (ETH, 90)}
 
 
-class Campaign(Trades, Market, Keepers, Delegates, Batches, Governance):
+class Campaign(Expiries, OptionBatches, Distress, Delegates, Governance, Outages):
     """One play of the rules over a world."""
 
     def __init__(self, stage: Stage, tally: Tally | None = None) -> None:
@@ -46,6 +48,10 @@ class Campaign(Trades, Market, Keepers, Delegates, Batches, Governance):
         self._report(dict.fromkeys(FEEDS, 0), premium=20)
         for number, (u, part) in OPENED.items():
             self._open_position(self.world.accounts[number], u, part)
+        for u in MARKETS:
+            for expiry in wanted(RULE, self.world.now):
+                self._allow(u, expiry)
+            self._publish(u)
         self.world.advance(12)
         self.world.check()
 
@@ -85,6 +91,7 @@ class Campaign(Trades, Market, Keepers, Delegates, Batches, Governance):
         self.tally.steps += 1
         if dice.chance(60):
             self.world.advance(12 * dice.integer(1, 5))
+        self._keep_surfaces(dice)
         getattr(self, rule)(dice)
         self.world.check()
         self.invariants.check_books()

@@ -66,15 +66,19 @@ class Delegates(Money, Orders):
 
     def _mandate(self, dice: Dice, wanted: Permission = Permission.NONE) -> tuple[AccountId, str]:
         """One that was given to another than the owner, mostly one that holds and permits it."""
-        mandates = self.world.model.house.state.mandates
-        alive = [
+        alive = self._mandates(wanted)
+        given = self.world.model.house.state.mandates
+        return dice.pick(alive if alive and dice.chance(85) else [*given])
+
+    def _mandates(self, wanted: Permission) -> list[tuple[AccountId, str]]:
+        """Those that hold, and permit this to another than the owner."""
+        return [
             whom
-            for whom, (permissions, expiry) in mandates.items()
+            for whom, (permissions, expiry) in self.world.model.house.state.mandates.items()
             if permissions & wanted == wanted
             and expiry >= self.world.now
             and owner_of(whom[0]) != whom[1]
         ]
-        return dice.pick(alive if alive and dice.chance(85) else [*mandates])
 
     def _take_back(self, delegate: str, account: AccountId, dice: Dice) -> None:
         lane = dice.integer(0, LANES - 1)
@@ -121,7 +125,7 @@ class Delegates(Money, Orders):
     # ---- Orders -------------------------------------------------------------------------------
 
     def can_trade_for_another(self) -> bool:
-        return bool(self.world.model.house.state.mandates)
+        return bool(self._mandates(Permission.TRADE))
 
     def trade_for_another(self, dice: Dice) -> None:
         """An order that a delegate signed, on either side, against one of its owner."""

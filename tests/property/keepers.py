@@ -24,14 +24,18 @@ class Keepers(Orders):
     """Settlement, liquidation, and strangers."""
 
     def settle(self, dice: Dice) -> None:
-        account, world = dice.pick(self.world.accounts), self.world
-        sender = dice.pick([*world.owners.values()])
+        account = dice.pick(self.world.accounts)
+        self._settle_account(account, dice.pick([*self.world.owners.values()]))
+
+    def _settle_account(self, account: AccountId, sender: str) -> None:
+        world = self.world
         world.begin_call()
         with self._measured((account,)) as found:
             found["ok"] = self._both(
                 lambda: world.house.settle(account, sender=sender),
                 lambda: world.model.house.settle(account),
             )
+        require(found["ok"], "I12: settling is refused", account)
         before, after = found["before"].equities[account], found["after"].equities[account]
         require(abs(after - before) <= DUST, "I9: settling changes equity", before, after)
 
@@ -111,6 +115,7 @@ class Keepers(Orders):
             deal.append(world.model.liquidate(caller, account, into, updates=seen, **terms))
 
         both = (account, into)
+        has_options = any(True for _ in self.invariants.options.held(account))
         with self._measured(both, seen, sole=sole_owner(both)) as found:
             found["ok"] = self._both(
                 lambda: world.liquidator.liquidate(
@@ -124,6 +129,10 @@ class Keepers(Orders):
             taken = deal[0].fraction
             flagged = self.proofs.alive(account, world.now)
             proven = self.proofs.prove(account, world.now) if flagged else 0
+            if has_options:
+                self.tally.seen["options liquidated"] += 1
+                self.tally.seen["options liquidated after proven time"] += proven > 0
+                self.tally.seen["options liquidated on old prices"] += self._stale()
             self.invariants.check_liquidated(
                 account, found["margins"][account], taken, worth, proven
             )
@@ -137,26 +146,32 @@ class Keepers(Orders):
 
     def flag(self, dice: Dice) -> None:
         """Anybody proves an account unhealthy, once or every few minutes for a while."""
-        account, world = dice.pick(self._unhealthy()), self.world
-        sender = dice.pick([*world.owners.values()])
+        account, sender = dice.pick(self._unhealthy()), dice.pick([*self.world.owners.values()])
         for again in range(dice.integer(1, 4)):
             if again:
-                world.advance(dice.integer(1, 600))
-            witness = self._best_witness(account) if dice.chance(25) else 0
-            world.begin_call()
-            before = self.invariants.margin(account)
-            passed = self._both(
-                lambda witness=witness: world.liquidator.flag(account, witness, [], sender=sender),
-                lambda witness=witness: world.model.flag(account, witness=witness),
-            )
-            if passed:
-                require(before.equity < before.maintenance, "I11: only at E < MM", before)
-                credit = self.invariants.credit(account)
-                require(before.credit <= credit, "I11: credited too much", before, credit)
-                stored = world.model.house.state.flags[account].proven
-                mine = self.proofs.prove(account, world.now)
-                require(stored == mine, "I11: the clock counts proven time", stored, mine)
-            world.check()
+                self.world.advance(dice.integer(1, 600))
+            self._flag(account, dice, sender)
+
+    def _flag(self, account: AccountId, dice: Dice, sender: str | None = None) -> None:
+        """One proof, by the stranger if nobody is named."""
+        world, by = self.world, sender or self.world.owners["stranger"]
+        witness = self._best_witness(account) if dice.chance(25) else 0
+        world.begin_call()
+        before = self.invariants.margin(account)
+        passed = self._both(
+            lambda: world.liquidator.flag(account, witness, [], sender=by),
+            lambda: world.model.flag(account, witness=witness),
+        )
+        if passed:
+            has_options = any(True for _ in self.invariants.options.held(account))
+            self.tally.seen["options flagged"] += has_options
+            require(before.equity < before.maintenance, "I11: only at E < MM", before)
+            credit = self.invariants.credit(account)
+            require(before.credit <= credit, "I11: credited too much", before, credit)
+            stored = world.model.house.state.flags[account].proven
+            mine = self.proofs.prove(account, world.now)
+            require(stored == mine, "I11: the clock counts proven time", stored, mine)
+        world.check()
 
     def can_clear_flag(self) -> bool:
         return bool(self.world.model.house.state.flags)

@@ -1,4 +1,4 @@
-"""The campaign as a hypothesis state machine: six kinds of steps, each decided by some bytes."""
+"""The campaign as a hypothesis state machine: seven kinds of steps, each decided by some bytes."""
 
 from __future__ import annotations
 
@@ -55,6 +55,10 @@ class ClearingMachine(RuleBasedStateMachine):
     @rule(data=DATA)
     def roads(self, data: bytes) -> None:
         self.campaign.play("roads", Dice(data))
+
+    @rule(data=DATA)
+    def options(self, data: bytes) -> None:
+        self.campaign.play("options", Dice(data))
 
     @precondition(lambda self: self.campaign.enabled("liquidate"))
     @rule(data=DATA)

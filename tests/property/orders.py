@@ -8,6 +8,7 @@ from types import MappingProxyType
 from ballast.codec import AccountId
 from ballast.model import words as word_of
 from ballast.model.exchange import MAX_FEE, Order
+from ballast.model.refusal import Refused
 from ballast.units import WAD
 from tests.property.dice import Dice
 from tests.property.play import DECIMALS, FOREVER, LANES, Play, sole_owner
@@ -86,19 +87,33 @@ class Orders(Play):
     @staticmethod
     def _exact(size: int, instrument: int) -> int:
         """A size without parts of a unit that the collateral does not have."""
-        if word_of.kind(instrument) == word_of.KIND_PERP:
+        if word_of.kind(instrument) != word_of.KIND_COLLATERAL:
             return size
         unit = 10 ** (18 - DECIMALS[word_of.ident(instrument)])
         return size // unit * unit
 
     def _price(self, instrument: int, u: int, dice: Dice) -> int:
         """Around the fair price; now and then near the band."""
+        if word_of.kind(instrument) == word_of.KIND_OPTION:
+            return self._premium(instrument, u, dice)
         snapshot = self.world.model.feeds.snapshot(u)
         perp = word_of.kind(instrument) == word_of.KIND_PERP
         fair = snapshot.mark if perp else snapshot.price
         width = 1200 if dice.chance(8) else 40
         return fair + fair * dice.integer(-width, width) // 10_000
 
+    def _premium(self, series: int, u: int, dice: Dice) -> int:
+        """Around the fair price of an option, within 0.2 % of the spot; now and then near 2.5 %."""
+        house, spot = self.world.model.house, self.world.model.feeds.snapshot(u).price
+        try:
+            fair, _ = house.engine(0).fair_price(series, self.world.now)
+        except Refused:
+            fair = 0  # nobody ever said what it is worth
+        width = 250 if dice.chance(8) else 20
+        return max(fair + spot * dice.integer(-width, width) // 10_000, 0)
+
     def _is_alive(self, order: Order) -> bool:
         held = self.world.model.exchange.lane(order.account, order.lane)
-        return order.sequence == held.sequence and order.expiry >= self.world.now
+        option = word_of.kind(order.instrument) == word_of.KIND_OPTION
+        until = word_of.expiry_of(order.instrument) - 1 if option else order.expiry
+        return order.sequence == held.sequence and min(order.expiry, until) >= self.world.now

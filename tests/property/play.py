@@ -10,7 +10,7 @@ from typing import Any
 from ballast.codec import AccountId
 from ballast.model import words as word_of
 from ballast.model.exchange import Order
-from ballast.model.margin import ASSESS_ALL, Margin
+from ballast.model.margin import Margin
 from ballast.model.refusal import Refused
 from ballast.model.system import Updates
 from ballast.units import WAD
@@ -111,7 +111,7 @@ class Play:
                 require(gain <= DUST, "I9: money for nothing", sole, gain)
 
     def _margin(self, account: AccountId) -> Margin:
-        return self.world.model.house.margin(account, ASSESS_ALL)
+        return self.invariants.margin(account)
 
     @contextmanager
     def _as_updated(self, updates: Updates) -> Iterator[None]:

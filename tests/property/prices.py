@@ -37,8 +37,7 @@ class PriceFeeds:
         self._configs = {one.id: one for one in stage.config.underlyings}
         quorum = stage.contract("QuorumSource")
         self._domain = Domain("Ballast QuorumSource", 31337, quorum.address)
-        actors = sorted((stage.actor(role) for role in PUBLISHERS), key=_number)
-        self._keys = [bytes(actor.key) for actor in actors]
+        self._keys = publisher_keys(stage)
         self.answers = {u: self._latest(u) for u in self._configs}
 
     def _latest(self, underlying: int) -> tuple[int, int]:
@@ -103,6 +102,12 @@ class PriceFeeds:
             data.append(b"" if pushed else reported.update)
             seen.append(self.observed(underlying, now) if pushed else reported.seen)
         return (underlying, data), (underlying, seen)
+
+
+def publisher_keys(stage: Stage) -> list[bytes]:
+    """The keys of the publishers, ascending by address."""
+    actors = sorted((stage.actor(role) for role in PUBLISHERS), key=_number)
+    return [bytes(actor.key) for actor in actors]
 
 
 def _number(actor: Any) -> int:

@@ -64,3 +64,7 @@ REPORT_TYPE = keccak(
     text="Report(uint16 underlying,uint256 price,uint256 confidence,uint256 impactBid,"
     "uint256 impactAsk,uint256 time)"
 )
+VOLATILITY_TYPE = keccak(
+    text="VolatilityReport(uint16 underlying,uint32 expiry,int32 a,uint32 b,int24 rho,int24 mu,"
+    "uint24 s,uint32 forward,uint32 time)"
+)

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from ballast.client.book import AddressBook
-from ballast.deploy.config import NetworkConfig
+from ballast.deploy.config import NetworkConfig, SequencerConfig
 from ballast.deploy.plan import aggregator_name
 from tests.support.artefacts import Artefacts
 from tests.support.revm import DEPLOYER, Evm, RevmContract
-from tests.support.system import System, deploy_system
+from tests.support.system import System, deploy_system, devnet_config
 
 Probe = tuple[str, bytes]
+GRACE = 1800
+
+
+def campaign_config(evm: Any) -> NetworkConfig:
+    """The devnet's configuration on a chain with a sequencer."""
+    return replace(devnet_config(evm), sequencer=SequencerConfig(GRACE))
 
 
 class Stage(Protocol):
@@ -62,7 +69,7 @@ class RevmStage:
 
     def __init__(self, artefacts: Artefacts | None = None) -> None:
         self.evm = Evm(artefacts)
-        self._system: System = deploy_system(self.evm)
+        self._system: System = deploy_system(self.evm, campaign_config(self.evm))
         self.config = self._system.config
         self.book = self._system.book
 

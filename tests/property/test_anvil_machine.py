@@ -11,7 +11,7 @@ from tests.property.campaign import Campaign
 from tests.property.machine import ClearingMachine
 from tests.property.tally import Tally
 
-PLAYS = 7
+PLAYS = 6
 STEPS = 40
 LEAST_STEPS = 200
 
@@ -55,3 +55,6 @@ def test_a_node_equals_the_model(campaign: Campaign) -> None:
     print(f"\n{tally}")
     assert tally.steps >= LEAST_STEPS, tally
     assert tally.liquidations > 0, tally
+    assert tally.seen["option traded"] > 0, tally
+    assert tally.seen["fixed by the window"] > 0, tally
+    assert tally.seen["options became cash"] > 0, tally

@@ -20,7 +20,7 @@ from tests.property.machine import make_machine
 from tests.property.play import PERPS
 from tests.property.signing import sign
 from tests.property.stage import RevmStage
-from tests.property.tally import RULES, Tally
+from tests.property.tally import RULES, SEEN, Tally
 from tests.property.world import ETH
 
 PARTS = 2
@@ -57,6 +57,8 @@ def assert_accepted(tally: Tally) -> None:
         if rule != ALWAYS_REFUSED:
             assert tally.share(rule) >= LEAST_ACCEPTED, f"{rule} is refused too often\n{tally}"
     assert tally.accepted[ALWAYS_REFUSED] == 0
+    for event in SEEN:
+        assert tally.seen[event] > 0, f"{event}: never\n{tally}"
 
 
 @pytest.mark.parametrize("part", range(PARTS))

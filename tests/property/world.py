@@ -6,24 +6,27 @@ from what was sent. After every call both must be in the same state, to the last
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from ballast.codec import AccountId, Snapshot
+from ballast.codec import AccountId, Snapshot, VolatilitySlice
 from ballast.deploy import config
+from ballast.deploy.plan import SEQUENCER
 from ballast.model.clearinghouse import Addresses
 from ballast.model.exchange import Order, SignedOrder
 from ballast.model.refusal import Refused
 from ballast.model.state import Asset, Flag
-from ballast.model.system import System, Updates
+from ballast.model.system import System, Updates, VolatilityUpdates
 from ballast.oracle.mirror import FeedState, ScanRange, Suspicion
+from ballast.oracle.sequencer import UP, Sequencer
 from ballast.risk.governed import GovernedParameters
 from ballast.risk.joint_scenario import JointScenarioEngine
 from ballast.risk.parameters import AssetRisk, UnderlyingRisk
 from ballast.units import WAD
 from tests.property.prices import PriceFeeds, Reported
 from tests.property.signing import ORDER_TYPE, Domain, sign, words
+from tests.property.slices import SlicePublishers
 from tests.property.stage import Stage
 from tests.support.revm import Reverted
 
@@ -34,6 +37,10 @@ MARKETS = (ETH, BTC)
 OWNERS = ("maker", "trader 0", "trader 1", "trader 2", "keeper 0", "keeper 1", "stranger")
 WALLET = {CASH: 10**9 * 10**6, WETH: 10**5 * 10**18, WBTC: 10**4 * 10**8}
 UNLIMITED = 2**256 - 1
+
+
+ViewProbe = tuple[str, str, bytes, Callable[[], bytes]]
+"""What is asked, of whom, in which words, and what the model says that the answer is."""
 
 
 class Mismatch(AssertionError):  # noqa: N818 (a finding)
@@ -51,7 +58,7 @@ class Checkpoint:
     """The model's side of a mark to return to."""
 
     state: dict[str, Any]
-    feeds: dict[int, FeedState]
+    feeds: dict[str, Any]
     answers: dict[int, tuple[int, int]]
     governed: GovernedParameters
 
@@ -66,6 +73,8 @@ class World:
         self.exchange = stage.contract("Exchange")
         self.liquidator = stage.contract("Liquidator")
         self.prices = PriceFeeds(stage)
+        self.publishers = SlicePublishers(stage)
+        self.uptime = stage.contract(SEQUENCER, "MockAggregator")
         self.owners = {role: stage.actor(role).address.lower() for role in OWNERS}
         self._keys = {stage.actor(role).address.lower(): stage.actor(role).key for role in OWNERS}
         self._domain = Domain("Ballast Exchange", 31337, self.exchange.address)
@@ -84,6 +93,7 @@ class World:
 
     def _make_model(self) -> System:
         """The model of what the deployment left; the prices of the deployment are read."""
+        sequencer = self._start_sequencer()
         book, configured = self.stage.book, self.stage.config
         names = ("Clearinghouse", "OracleAdapter", "Exchange", "Liquidator")
         cash = book.asset(book.cash_name)
@@ -102,8 +112,17 @@ class World:
                 ScanRange.decode(self.oracle.scanRange(one.id)),
                 Suspicion.decode(self.oracle.suspicion(one.id)),
             )
+        system.feeds.sequencer = sequencer
         self._configure(system)
         return system
+
+    def _start_sequencer(self) -> Sequencer:
+        """The sequencer has been up for longer than the grace."""
+        self.stage.begin_call()
+        began, now = self.stage.time - 86_400, self.stage.time
+        self.uptime.setRound(UP, began, now, sender=self.stage.deployer)
+        assert self.stage.config.sequencer is not None
+        return Sequencer(self.stage.config.sequencer.grace, UP, began)
 
     def _configure(self, system: System) -> None:
         book, configured = self.stage.book, self.stage.config
@@ -124,10 +143,13 @@ class World:
             if one.market:
                 house.list_market(one.id)
                 house.set_market_cap(one.id, one.market.cap)
+            if one.options:
+                system.feeds.configure_volatility(one.id, one.options.volatility)
+                house.set_option_cap(one.id, one.options.cap)
         for _, product, fees in configured.fees():
             system.exchange.set_fees(product.key, fees.maker, fees.taker)
         governed.selectable = True
-        self._risk = JointScenarioEngine(system.feeds, governed.parameters)
+        self._risk = JointScenarioEngine(system.feeds, governed.parameters, system.feeds)
         house.register_engine(self._risk)
         for index, held in enumerate(configured.collateral, start=1):
             house.set_asset_cap(index, held.cap)
@@ -172,7 +194,7 @@ class World:
     def checkpoint(self) -> Checkpoint:
         model = self.model
         saved = model.house.state.saved()
-        feeds, answers = dict(model.feeds.states), dict(self.prices.answers)
+        feeds, answers = model.feeds.saved(), dict(self.prices.answers)
         return Checkpoint(saved, feeds, answers, self.governed.copied())
 
     def restore(self, mark: Checkpoint) -> None:
@@ -182,7 +204,7 @@ class World:
             for name, value in mark.state.items()
         }
         self.model.house.state.restore(copied)
-        self.model.feeds.states = dict(mark.feeds)
+        self.model.feeds.restore(mark.feeds)
         self.prices.answers = dict(mark.answers)
         self._set_governed(mark.governed.copied())
         self.synchronise()
@@ -226,6 +248,22 @@ class World:
         pairs = [self.prices.update(u, one, self.now) for u, one in reported.items()]
         return [real for real, _ in pairs], [seen for _, seen in pairs]
 
+    def say_uptime(self, answer: int) -> None:
+        """Let the feed of the sequencer answer, since now."""
+        self.begin_call()
+        self.uptime.setRound(answer, self.now, self.now, sender=self.stage.deployer)
+        sequencer = self.model.feeds.sequencer
+        assert sequencer is not None
+        self.model.feeds.sequencer = replace(sequencer, answer=answer, since=self.now)
+        self.synchronise()
+
+    def volatility(
+        self, reports: Sequence[tuple[int, int, Sequence[VolatilitySlice]]]
+    ) -> tuple[list[Any], VolatilityUpdates]:
+        """Signed reports on expiries, for the contracts and for the model."""
+        pairs = [self.publishers.update(*one) for one in reports]
+        return [real for real, _ in pairs], [seen for _, seen in pairs]
+
     def order_digest(self, order: Order) -> bytes:
         fields = [getattr(order, name) for name in order.__slots__]
         return self._domain.digest(words(ORDER_TYPE, order.account.value, *fields[1:]))
@@ -245,7 +283,7 @@ class World:
         house = self.model.house
         return [*self.accounts, house.fee_account, house.insurance_account]
 
-    def _make_probes(self) -> list[tuple[str, str, bytes, Callable[[], bytes]]]:
+    def _make_probes(self) -> list[ViewProbe]:
         """Views of everything, and what the model says that each answers."""
         house, state = self.house, self.model.house.state
         probes = [
@@ -263,9 +301,16 @@ class World:
         probes.append(("the stop", house, stopped, lambda: words(state.stopped)))
         for u in MARKETS:
             probes.append((f"market {u}", house, house.market.encode(u), self._market(u)))
+            options = house.optionMarket.encode(u)
+            probes.append((f"options of {u}", house, options, self._options(u)))
+            live = self.oracle.liveExpiries.encode(u)
+            probes.append((f"expiries of {u}", self.oracle, live, self._expiries(u)))
         for asset in range(len(state.assets)):
             encoded = house.asset.encode(asset)
             probes.append((f"asset {asset}", house, encoded, self._asset_words(asset)))
+        outage = self.oracle.outageUntil.encode()
+        until = self.model.feeds.outage_until
+        probes.append(("the outage", self.oracle, outage, lambda: words(until())))
         for u in FEEDS:
             probes.extend(self._feed_probes(u))
         probes.extend(self._risk_probes())
@@ -279,20 +324,39 @@ class World:
         return [(label, contract.address, data, it) for label, contract, data, it in probes]
 
     def _feed_probes(self, u: int) -> list[Any]:
-        oracle, states = self.oracle, self.model.feeds
+        oracle, feeds = self.oracle, self.model.feeds
         return [
+            (f"snapshot of {u}", oracle, oracle.snapshot.encode(u), self._snapshot(u)),
             (
-                f"{view} of {u}",
+                f"scanRange of {u}",
                 oracle,
-                getattr(oracle, view).encode(u),
-                lambda u=u, part=part: words(getattr(states.states[u], part).encode()),
-            )
-            for view, part in (
-                ("snapshot", "snapshot"),
-                ("scanRange", "scan"),
-                ("suspicion", "suspicion"),
-            )
+                oracle.scanRange.encode(u),
+                lambda: words(feeds.states[u].scan.encode()),
+            ),
+            (
+                f"suspicion of {u}",
+                oracle,
+                oracle.suspicion.encode(u),
+                lambda: words(feeds.states[u].suspicion.encode()),
+            ),
         ]
+
+    def _snapshot(self, underlying: int) -> Callable[[], bytes]:
+        return lambda: words(self.model.feeds.snapshot(underlying).encode())
+
+    def _expiries(self, underlying: int) -> Callable[[], bytes]:
+        def expected() -> bytes:
+            live = self.model.feeds.boards[underlying].live
+            return words(32, len(live), *live)
+
+        return expected
+
+    def _options(self, underlying: int) -> Callable[[], bytes]:
+        def expected() -> bytes:
+            one = self.model.house.option_market(underlying)
+            return words(one.open_interest, one.cap)
+
+        return expected
 
     def _risk_probes(self) -> list[Any]:
         engine = self.engine
@@ -366,22 +430,30 @@ class World:
         """[I10] The model is exact."""
         self.stage.rest()
         self.synchronise()
-        lanes = [*self.model.house.state.lanes.items()][-8:]
-        mandates = [*self.model.house.state.mandates.items()][-8:]
-        probes = [(address, data) for _, address, data, _ in self._static_probes]
-        for (account, lane), _ in lanes:
-            probes.append((self.exchange.address, self.exchange.lane.encode(account, lane)))
-        for (account, delegate), _ in mandates:
-            probes.append((self.house.address, self.house.delegateOf.encode(account, delegate)))
-        answers = self.stage.answers(probes)
-        for (label, _, _, expected), answer in zip(self._static_probes, answers, strict=False):
+        probes = [*self._static_probes, *self._moving_probes()]
+        answers = self.stage.answers([(address, data) for _, address, data, _ in probes])
+        for (label, _, _, expected), answer in zip(probes, answers, strict=True):
             if answer != expected():
                 raise Mismatch(f"I10: {label}: {answer.hex()} instead of {expected().hex()}")
-        moving = answers[len(self._static_probes) :]
-        for (key, held), answer in zip(lanes, moving, strict=False):
-            require(answer == words(held.sequence, held.filled), "I10: lane", key, held)
-        for (whom, granted), answer in zip(mandates, moving[len(lanes) :], strict=True):
-            require(answer == words(*granted), "I10: mandate", whom, granted)
+
+    def _moving_probes(self) -> Iterator[ViewProbe]:
+        """Views of what comes up in a play: the last of each kind, and every option series."""
+        state, feeds = self.model.house.state, self.model.feeds
+        exchange, house, oracle = self.exchange, self.house, self.oracle
+        for (account, lane), held in [*state.lanes.items()][-8:]:
+            data = exchange.lane.encode(account, lane)
+            yield f"lane {lane}", exchange.address, data, _told(held.sequence, held.filled)
+        for (account, delegate), granted in [*state.mandates.items()][-8:]:
+            data = house.delegateOf.encode(account, delegate)
+            yield f"mandate of {delegate}", house.address, data, _told(*granted)
+        for series, interest in state.series.items():
+            data = house.seriesInterest.encode(series)
+            yield f"series {series:x}", house.address, data, _told(interest.long, interest.short)
+        for (u, expiry), window in [*feeds.windows.items()][-10:]:
+            data = oracle.settlementWindow.encode(u, expiry)
+            yield f"window {u}, {expiry}", oracle.address, data, _told(window.encode())
+            data = oracle.slice.encode(u, expiry)
+            yield f"slice {u}, {expiry}", oracle.address, data, _told(feeds.slice(u, expiry))
 
     def check_margin(self, account: AccountId, mode: int) -> None:
         """[I10] What the engine says of an account is what its mirror says."""
@@ -389,6 +461,11 @@ class World:
         fields = tuple(getattr(expected, name) for name in expected.__slots__)
         real = tuple(self.house.margin(account, mode))
         require(real == fields, "I10: margin", account, mode, real, fields)
+
+
+def _told(*values: int) -> Callable[[], bytes]:
+    answer = words(*values)
+    return lambda: answer
 
 
 def owner_of(account: AccountId) -> str:

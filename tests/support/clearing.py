@@ -29,6 +29,7 @@ from ballast.codec import (
     Option,
     Perp,
     Position,
+    Settlement,
     Snapshot,
     decode_positions,
 )
@@ -43,7 +44,6 @@ from ballast.model.replay import Event, Replay
 from ballast.model.state import Flag
 from ballast.model.system import System
 from ballast.oracle.mirror import FeedConfig, Observation
-from ballast.oracle.volatility import Settlement
 from ballast.risk.joint_scenario import JointScenarioEngine
 from ballast.risk.parameters import AssetRisk, Parameters, UnderlyingRisk
 from ballast.units import WAD
@@ -71,6 +71,7 @@ TARGETS = (
     "contracts/oracle/OracleAdapter.sol",
     "contracts/risk/JointScenarioEngine.sol",
     "contracts/risk/RuleEngine.sol",
+    "contracts/periphery/Lens.sol",
     "contracts/periphery/RiskLens.sol",
     "contracts/periphery/TestToken.sol",
     "contracts/mocks/MockPriceSource.sol",
@@ -78,7 +79,9 @@ TARGETS = (
     "contracts/mocks/ClearingTokens.sol",
     "contracts/mocks/MockAggregator.sol",
     "contracts/mocks/OddTokens.sol",
+    "contracts/mocks/ShareVaults.sol",
     "contracts/mocks/SignerWallet.sol",
+    "contracts/oracle/sources/ShareRateSource.sol",
     "contracts/clearing/Lock.sol",
     "contracts/types/Position.sol",
     "contracts/types/Header.sol",

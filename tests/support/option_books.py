@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-from ballast.codec import Option, Snapshot
-from ballast.oracle.volatility import FIXED, Slice
+from ballast.codec import Option, Settlement, Snapshot, VolatilitySlice
 from ballast.units import WAD
 from tests.support.risk import BTC, COIN, ETH
 
@@ -21,16 +20,16 @@ SIZES = st.one_of(
 )
 
 
-def calm(now: int, **fields: int) -> Slice:
+def calm(now: int, **fields: int) -> VolatilitySlice:
     """A slice of some 55 % at the money, published now."""
     standard = {"a": 5_000_000, "b": 6_000_000, "rho": -200_000, "mu": 10_000, "s": 500_000}
-    return Slice(**{**standard, "time": now, "max_age": 3600, **fields})
+    return VolatilitySlice(**{**standard, "time": now, "max_age": 3600, **fields})
 
 
 def slices(now: int) -> st.SearchStrategy[int]:
     """Words of an expiry: never published, fresh, overdue, steep, flat, or settled."""
     published = st.builds(
-        Slice,
+        VolatilitySlice,
         a=st.integers(-(10**7), 10**9),
         b=st.integers(0, 10**8),
         rho=st.integers(-999_999, 999_999),
@@ -39,8 +38,8 @@ def slices(now: int) -> st.SearchStrategy[int]:
         forward=st.one_of(st.just(10**8), st.integers(5 * 10**7, 2 * 10**8)),
         time=st.sampled_from([now, now, now - 100, now - 86_400, now - 10**7]),
         max_age=st.sampled_from([60, 3600]),
-    ).map(Slice.encode)
-    settled = st.integers(0, 10**24).map(lambda price: FIXED | price)
+    ).map(VolatilitySlice.encode)
+    settled = st.integers(0, 10**24).map(lambda price: Settlement(price).encode())
     return st.one_of(st.just(0), published, published, published, settled)
 
 

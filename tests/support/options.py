@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ballast.codec import AccountId, Instrument
-from ballast.oracle.volatility import Settlement, Slice
+from ballast.codec import AccountId, Instrument, Settlement, VolatilitySlice
 from ballast.units import WAD
 from tests.support.clearing import ETH, ClearingWorld, units
 from tests.support.revm import RevmContract
@@ -22,7 +21,7 @@ DAY = 86_400
 EIGHT = 8 * 3600
 DELAY = 3600
 """Seconds from the fixing of a series until it becomes cash."""
-FLAT = Slice(a=36 * 10**6, s=10**5)
+FLAT = VolatilitySlice(a=36 * 10**6, s=10**5)
 """A volatility of 60 % at every strike."""
 
 
@@ -50,7 +49,7 @@ class OptionWorld(ClearingWorld):
         if ratio is not None:
             word = replace(FLAT, forward=ratio, time=self.now).encode()
             self.oracle.refreshVolatility([(ETH, expiry, word.to_bytes(32, "big"))])
-            assert Slice.decode(self.oracle.slice(ETH, expiry)).forward == ratio
+            assert VolatilitySlice.decode(self.oracle.slice(ETH, expiry)).forward == ratio
 
     def series(
         self,

@@ -21,7 +21,8 @@ from ballast.client.orders import Domain, Order, SignedOrder, sign_order
 from ballast.client.signers import KeySigner
 from ballast.codec import AccountId, Snapshot
 from ballast.deploy.addresses import make_book
-from ballast.deploy.config import NetworkConfig, config_path, load_config
+from ballast.deploy.config import NetworkConfig
+from ballast.deploy.config_file import config_path, load_config
 from ballast.deploy.names import LENS
 from ballast.deploy.plan import aggregator_name, make_plan
 from ballast.deploy.run import Executor, Refused, Runner

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from eth_account import Account
 
+from ballast.codec import VolatilitySlice
 from ballast.oracle.mirror import FeedConfig, Observation
-from ballast.oracle.volatility import Slice, VolatilityConfig
+from ballast.oracle.volatility import VolatilityConfig
 from ballast.units import WAD
 from ballast.volatility.reports import (
     SignedVolatility,
@@ -27,7 +28,8 @@ KEYS = sorted(
     key=lambda key: int(Account.from_key(key).address, 16),
 )
 ADDRESSES = [Account.from_key(key).address.lower() for key in KEYS]
-CALM = Slice(a=500_000, b=6_000_000, rho=-200_000, mu=10_000, s=500_000)  # about 55 % at the money
+# About 55 % at the money.
+CALM = VolatilitySlice(a=500_000, b=6_000_000, rho=-200_000, mu=10_000, s=500_000)
 
 
 class VolatilityWorld:
@@ -66,22 +68,22 @@ class VolatilityWorld:
     def at(self, time: int) -> None:
         self.evm.time = time
 
-    def signed(self, expiry: int, reports: list[Slice]) -> list[SignedVolatility]:
+    def signed(self, expiry: int, reports: list[VolatilitySlice]) -> list[SignedVolatility]:
         """Reports by the publishers in their order."""
         return [
             sign(VolatilityReport(ETH, expiry, one), self.domain, key)
             for one, key in zip(reports, KEYS, strict=False)
         ]
 
-    def publish(self, expiry: int, *reports: Slice) -> str:
+    def publish(self, expiry: int, *reports: VolatilitySlice) -> str:
         """Refreshes one slice with reports dated now where they have no time; the event's name."""
         dated = [one if one.time else replace(one, time=self.now) for one in reports]
         update = pack_update(self.signed(expiry, dated))
         self.adapter.refreshVolatility([(ETH, expiry, update)])
         return "".join(log.name for log in self.adapter.evm.logs)
 
-    def slice(self, expiry: int) -> Slice:
-        return Slice.decode(self.adapter.slice(ETH, expiry))
+    def slice(self, expiry: int) -> VolatilitySlice:
+        return VolatilitySlice.decode(self.adapter.slice(ETH, expiry))
 
 
 def dollars(amount: float) -> int:

@@ -10,15 +10,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from ballast.oracle.volatility import (
-    YEAR,
-    Neighbour,
-    Refusal,
-    Slice,
-    VolatilityConfig,
-    verdict,
-)
-from ballast.units import WAD
+from ballast.codec import VolatilitySlice
+from ballast.oracle.volatility import Neighbour, Refusal, VolatilityConfig, verdict
+from ballast.svi import variance
+from ballast.units import WAD, YEAR
 from ballast.volatility.calibrate import (
     CalibrationError,
     VolatilityQuote,
@@ -33,13 +28,13 @@ FORWARD, SPOT = 2010.0, 2000.0
 OPTION = {"forward": FORWARD, "strike": 2000, "call": True}
 
 
-def quotes(known: Slice, days: int, count: int = 15) -> list[VolatilityQuote]:
+def quotes(known: VolatilitySlice, days: int, count: int = 15) -> list[VolatilityQuote]:
     """Exact quotes of a slice from −2½ to 2½ deviations."""
-    deviation = sqrt(known.variance(0) / WAD * days / 365)
+    deviation = sqrt(variance(known, 0) / WAD * days / 365)
     rows = []
     for x in np.linspace(-2.5, 2.5, count):
         k = float(x) * deviation
-        volatility = sqrt(known.variance(round(k * WAD)) / WAD)
+        volatility = sqrt(variance(known, round(k * WAD)) / WAD)
         rows.append(VolatilityQuote(FORWARD * exp(k), volatility))
     return rows
 
@@ -50,7 +45,7 @@ def fit(rows: list[VolatilityQuote], days: int, **neighbours: Neighbour | None):
 
 
 SLICES = st.builds(
-    Slice,
+    VolatilitySlice,
     a=st.integers(5_000_000, 80_000_000),
     b=st.integers(500_000, 4_000_000),
     rho=st.integers(-700_000, 500_000),
@@ -71,10 +66,10 @@ def test_known_slices_come_back(days, known):
 
 def test_a_market_like_vogts_is_fitted_without_its_butterfly():
     days = 365
-    vogt = Slice(-4_100_000, 1_331_000, 306_000, 358_600, 415_300, time=NOW)
+    vogt = VolatilitySlice(-4_100_000, 1_331_000, 306_000, 358_600, 415_300, time=NOW)
     assert verdict(vogt, NOW + days * 86400, VolatilityConfig()) is Refusal.BUTTERFLY
     rows = [
-        VolatilityQuote(FORWARD * exp(k), sqrt(vogt.variance(round(k * WAD)) / WAD))
+        VolatilityQuote(FORWARD * exp(k), sqrt(variance(vogt, round(k * WAD)) / WAD))
         for k in np.linspace(-1.5, 1.5, 25)
     ]
     found = fit(rows, days)
@@ -83,7 +78,7 @@ def test_a_market_like_vogts_is_fitted_without_its_butterfly():
 
 
 def test_a_crossing_market_is_fitted_over_the_expiry_before():
-    near = Slice(5_000_000, 6_000_000, -200_000, 0, 400_000, time=NOW)
+    near = VolatilitySlice(5_000_000, 6_000_000, -200_000, 0, 400_000, time=NOW)
     before = Neighbour(near, NOW + 29 * 86400)
     cheap = replace(near, a=near.a - 1_500_000)
     found = fit(quotes(cheap, 30), 30, before=before)
@@ -95,8 +90,26 @@ def test_a_crossing_market_is_fitted_over_the_expiry_before():
     assert found.error < 0.03
 
 
+def test_a_flat_market_behind_a_steep_smile_keeps_its_level():
+    """Raised by its level alone, the far slice would have to clear the steep wings far outside of
+    all quotes: fifty points of volatility."""
+    near = VolatilitySlice(20_000_000, 60_000_000, 0, 0, 60_000, time=NOW)
+    before = Neighbour(near, NOW + 2 * 86400)
+    flat = VolatilitySlice(45_000_000, 50_000, 0, 0, 300_000, time=NOW)
+    assert fit(quotes(flat, 30), 30, before=before).error < 0.05
+
+
+def test_a_fit_that_says_nothing_of_its_quotes_is_refused():
+    zigzag = [
+        VolatilityQuote(FORWARD * exp(k), 0.3 + 0.6 * (index % 2))
+        for index, k in enumerate(np.linspace(-0.3, 0.3, 9))
+    ]
+    with pytest.raises(CalibrationError, match=r"off by [23]\d\.\d%"):
+        fit(zigzag, 30)
+
+
 def test_noise_is_averaged():
-    known = Slice(10_000_000, 2_000_000, -300_000, 20_000, 200_000, time=NOW)
+    known = VolatilitySlice(10_000_000, 2_000_000, -300_000, 20_000, 200_000, time=NOW)
     dice = np.random.default_rng(7)
     rows = [
         replace(one, volatility=one.volatility + float(dice.normal(0, 0.004)))
@@ -106,7 +119,7 @@ def test_noise_is_averaged():
 
 
 def test_too_few_quotes_are_refused():
-    known = Slice(10_000_000, 2_000_000, -300_000, 20_000, 200_000, time=NOW)
+    known = VolatilitySlice(10_000_000, 2_000_000, -300_000, 20_000, 200_000, time=NOW)
     with pytest.raises(CalibrationError, match="too few"):
         fit(quotes(known, 30, 4), 30)
 

@@ -20,7 +20,9 @@ from ballast.codec import (
     Option,
     Perp,
     Position,
+    Settlement,
     Snapshot,
+    VolatilitySlice,
     decode_position,
     decode_positions,
     instrument_of,
@@ -32,6 +34,8 @@ MANY = settings(max_examples=200, deadline=None)
 U16 = st.integers(0, 2**16 - 1)
 INT104 = st.integers(-(2**103), 2**103 - 1)
 INT128 = st.integers(-(2**127), 2**127 - 1)
+INT32, INT24 = st.integers(-(2**31), 2**31 - 1), st.integers(-(2**23), 2**23 - 1)
+U32, U24 = st.integers(0, 2**32 - 1), st.integers(0, 2**24 - 1)
 
 PERPS = st.builds(Perp, U16, INT104, INT128)
 OPTIONS = st.builds(
@@ -210,6 +214,57 @@ def test_a_strike_between_its_units() -> None:
 
 
 # ---- Snapshots --------------------------------------------------------------------------------
+
+
+@MANY
+@given(
+    one=st.builds(
+        VolatilitySlice,
+        a=INT32,
+        b=U32,
+        rho=INT24,
+        mu=INT24,
+        s=U24,
+        forward=U32,
+        time=U32,
+        max_age=U16.map(lambda n: n * 2),
+    ),
+    age=st.integers(0, 2**18),
+)
+def test_slices(one: VolatilitySlice, age: int) -> None:
+    assert VolatilitySlice.decode(one.encode()) == one
+    assert one.fits
+    assert Settlement.decode(one.encode()) is None
+    now = one.time + age
+    assert one.overdue(now) == max(0, age - one.max_age)
+    assert one.is_fresh(now) == (age <= one.max_age)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("a", 2**31),
+        ("b", -1),
+        ("rho", -(2**23) - 1),
+        ("mu", 2**23),
+        ("s", 2**24),
+        ("forward", 2**32),
+        ("time", -1),
+        ("max_age", 3),
+    ],
+)
+def test_slices_that_do_not_fit(field: str, value: int) -> None:
+    one = VolatilitySlice(**{field: value})
+    assert not one.fits
+    with pytest.raises(CodecError):
+        one.encode()
+
+
+@MANY
+@given(price=st.integers(0, 2**128 - 1), time=U32)
+def test_settlements(price: int, time: int) -> None:
+    one = Settlement(price, time)
+    assert Settlement.decode(one.encode()) == one
 
 
 @MANY

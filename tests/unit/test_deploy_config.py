@@ -9,16 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from ballast.deploy.config import (
-    CONFIGS,
-    ConfigError,
-    OptionRuleConfig,
-    PerpRuleConfig,
-    SequencerConfig,
-    config_path,
-    load_config,
-    parse_config,
-)
+from ballast.deploy.config import ConfigError, OptionRuleConfig, PerpRuleConfig, SequencerConfig
+from ballast.deploy.config_file import CONFIGS, config_path, load_config, parse_config
 from ballast.fields import FieldError
 from ballast.units import WAD
 

@@ -10,8 +10,9 @@ import pytest
 
 from ballast.deploy.config import NetworkConfig, OptionRuleConfig, SequencerConfig, WeightsConfig
 from ballast.deploy.expiries import deployable_expiries
-from ballast.deploy.plan import ANY, NOT_ZERO, SEQUENCER, make_plan
+from ballast.deploy.plan import SEQUENCER, make_plan
 from ballast.deploy.run import DeployError, Runner, create_address, matches
+from ballast.deploy.steps import ANY, NOT_ZERO
 from ballast.risk.ramp import Ramp
 from tests.support.revm import DEPLOYER, Evm
 from tests.support.system import RevmExecutor, deploy_system, devnet_config

@@ -10,16 +10,8 @@ from typing import Any
 import pytest
 
 from ballast.client.artifacts import ROOT
-from ballast.deploy.config import (
-    DEPLOYER as BY_DEPLOYER,
-)
-from ballast.deploy.config import (
-    GUARDIAN,
-    OPERATIONS,
-    PARAMETERS,
-    NetworkConfig,
-    RoleConfig,
-)
+from ballast.deploy.config import DEPLOYER as BY_DEPLOYER
+from ballast.deploy.config import GUARDIAN, OPERATIONS, PARAMETERS, NetworkConfig, RoleConfig
 from ballast.deploy.plan import make_plan
 from ballast.deploy.roles import FUNCTIONS, ROLE_IDS, Powers, selector
 from ballast.deploy.run import DeployError, Runner

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from ballast.deploy.config import CONFIGS, ConfigError, NetworkConfig, PythConfig, parse_config
+from ballast.deploy.config import ConfigError, NetworkConfig, PythConfig
+from ballast.deploy.config_file import CONFIGS, parse_config
 from ballast.deploy.plan import make_plan
 from ballast.deploy.run import DeployError, Runner
 from ballast.fields import FieldError

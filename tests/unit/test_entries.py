@@ -40,7 +40,7 @@ def sliced(fraction: int, into: AccountId = KEEPER) -> Event:
 
 
 def entry(*events: Event, account: AccountId = TRADER) -> tuple[int, int] | None:
-    held = Entries(events).of(account, ETH)
+    held = Entries(events).of(account, Instrument.perp(ETH))
     return held and (held.size // WAD, held.entry // WAD)
 
 
@@ -74,23 +74,45 @@ def test_a_slice_is_entered_at_mark() -> None:
 def test_a_slice_nets_what_the_taker_holds() -> None:
     entries = Entries((accepted(900), trade(-4, 1000)))
     entries.take(sliced(WAD, MAKER))
-    assert entries.of(TRADER, ETH) is None
-    assert entries.of(MAKER, ETH) is None
+    assert entries.of(TRADER, Instrument.perp(ETH)) is None
+    assert entries.of(MAKER, Instrument.perp(ETH)) is None
 
 
 def test_underlyings_are_kept_apart() -> None:
     entries = Entries((trade(1, 1000), trade(2, 50_000, Instrument.perp(BTC))))
-    assert entries.of(TRADER, ETH) == Held(WAD, 1000 * WAD)
-    assert entries.of(TRADER, BTC) == Held(2 * WAD, 50_000 * WAD)
+    assert entries.of(TRADER, Instrument.perp(ETH)) == Held(WAD, 1000 * WAD)
+    assert entries.of(TRADER, Instrument.perp(BTC)) == Held(2 * WAD, 50_000 * WAD)
 
 
 @given(st.lists(st.tuples(st.integers(-9, 9).filter(bool), st.integers(1, 9999)), max_size=20))
 def test_sizes_mirror_and_entries_lie_between_the_prices(fills: list[tuple[int, int]]) -> None:
     entries = Entries(trade(size, price) for size, price in fills)
-    ours, theirs = entries.of(TRADER, ETH), entries.of(MAKER, ETH)
+    ours, theirs = entries.of(TRADER, Instrument.perp(ETH)), entries.of(MAKER, Instrument.perp(ETH))
     total = sum(size for size, _ in fills)
     assert (ours.size if ours else 0) == total * WAD == -(theirs.size if theirs else 0)
     if ours and theirs:
         assert ours.entry == theirs.entry
         prices = [price * WAD for _, price in fills]
         assert min(prices) - len(fills) <= ours.entry <= max(prices)
+
+
+CALL = Instrument.option(ETH, 1_800_000_000, 2_500 * WAD, is_put=False)
+
+
+def test_options_average_and_are_gone_once_settled() -> None:
+    entries = Entries((trade(1, 100, CALL), trade(3, 200, CALL)))
+    assert entries.of(TRADER, CALL) == Held(4 * WAD, 175 * WAD)
+    assert entries.of(MAKER, CALL) == Held(-4 * WAD, 175 * WAD)
+    entries.take(event("OptionSettled", account=bytes(TRADER), series=CALL.key))
+    assert entries.of(TRADER, CALL) is None
+    assert entries.of(MAKER, CALL) == Held(-4 * WAD, 175 * WAD)
+
+
+def test_an_option_that_came_by_a_slice_has_no_entry_until_it_turns() -> None:
+    entries = Entries((trade(4, 100, CALL), sliced(WAD // 4)))
+    assert entries.of(TRADER, CALL) == Held(3 * WAD, 100 * WAD)
+    assert entries.of(KEEPER, CALL) == Held(WAD, None)
+    entries.take(trade(1, 300, CALL))
+    assert entries.of(TRADER, CALL) == Held(4 * WAD, 150 * WAD)
+    entries.take(sliced(0))
+    assert entries.of(KEEPER, CALL) == Held(WAD, None)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ballast.codec import Settlement
 from ballast.oracle.fixing import Fixing, observed_expiries
-from ballast.oracle.volatility import Settlement
 from ballast.units import WAD
 from tests.support.oracle import ETH
 from tests.support.revm import reverts

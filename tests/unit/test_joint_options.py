@@ -12,10 +12,10 @@ from ballast.codec import (
     Collateral,
     Option,
     Perp,
+    Settlement,
     Snapshot,
     VolatilitySlice,
     decode_position,
-    settled,
 )
 from ballast.model.refusal import Refused
 from ballast.risk import joint_scenario as mirror
@@ -89,7 +89,7 @@ def volatilities(draw: st.DrawFn, prices: dict[int, Snapshot]) -> Volatilities:
             slices[underlying, date] = draw(SLICES).encode()
         price = prices[underlying].price
         near = st.integers(price * 9 // 10, price * 11 // 10)
-        slices[underlying, FIXED] = settled(draw(near))
+        slices[underlying, FIXED] = Settlement(draw(near)).encode()
         means[underlying, SOON] = (draw(st.integers(0, 1200)), draw(near))
         means[underlying, PAST] = (draw(st.integers(0, 1800)), draw(near))
     return Volatilities(slices, means)
@@ -367,7 +367,7 @@ def test_a_stale_slice_widens_and_never_refuses(world: RiskWorld) -> None:
 
 
 def test_a_settled_option_is_its_payoff_and_no_risk(world: RiskWorld) -> None:
-    world.publish(ETH, MONTH, settled(2150 * WAD))
+    world.publish(ETH, MONTH, Settlement(2150 * WAD).encode())
     margin = world.assess(0, [option(2000, 3), put(2200, -2), put(2000, 5)])
     assert margin.equity == 3 * 150 * WAD - 2 * 50 * WAD
     assert (margin.maintenance, margin.initial, margin.fresh) == (0, 0, True)

@@ -11,14 +11,14 @@ import pytest
 import requests
 
 from ballast.client.book import AddressBook, UnderlyingEntry
-from ballast.codec import AccountId, Snapshot
+from ballast.codec import AccountId, Snapshot, VolatilitySlice
 from ballast.keeper.boards import Boards, BoardView
 from ballast.keeper.decide import AccountView, FeedView, World
 from ballast.keeper.logs import LOGGER, open_log
 from ballast.keeper.loop import Step
 from ballast.keeper.metrics import Metrics, MetricsServer
 from ballast.oracle.mirror import FeedConfig, FeedState
-from ballast.oracle.volatility import Board, Slice, VolatilityConfig
+from ballast.oracle.volatility import Board, VolatilityConfig
 from ballast.units import WAD
 
 NOW = 1_773_000_000
@@ -42,7 +42,7 @@ WORLD = World(
     accounts=(SHORT, replace(SHORT, equity=30 * WAD)),
     gas_money=WAD // 2,
 )
-BOARD = Board(VolatilityConfig(), (NOW - 5, NOW + 500), {NOW + 500: Slice(time=NOW - 70)})
+BOARD = Board(VolatilityConfig(), (NOW - 5, NOW + 500), {NOW + 500: VolatilitySlice(time=NOW - 70)})
 STEP = Step(
     accounts=9,
     refreshed=2,

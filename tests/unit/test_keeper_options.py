@@ -9,7 +9,7 @@ import pytest
 
 from ballast.client.chain import Receipt
 from ballast.client.errors import ContractError
-from ballast.codec import AccountId, Instrument
+from ballast.codec import AccountId, Instrument, Settlement, VolatilitySlice
 from ballast.keeper import desk as desk_module
 from ballast.keeper.boards import (
     Action,
@@ -26,7 +26,7 @@ from ballast.keeper.boards import (
 )
 from ballast.keeper.desk import Desk
 from ballast.keeper.loop import Step
-from ballast.oracle.volatility import Board, Settlement, Slice, VolatilityConfig
+from ballast.oracle.volatility import Board, VolatilityConfig
 from ballast.units import WAD
 from ballast.volatility.reports import (
     SignedVolatility,
@@ -45,15 +45,17 @@ NEAR, FAR = (NOW // DAY + 2) * DAY + 8 * 3600, (NOW // DAY + 9) * DAY + 8 * 3600
 DOMAIN = VolatilityDomain(31337, "0x" + "11" * 20)
 
 
-def reported(expiry: int, one: Slice) -> list[SignedVolatility]:
+def reported(expiry: int, one: VolatilitySlice) -> list[SignedVolatility]:
     return [sign(VolatilityReport(ETH, expiry, one), DOMAIN, key) for key in KEYS[:2]]
 
 
-def accepted(expiry: int, age: int) -> Slice:
+def accepted(expiry: int, age: int) -> VolatilitySlice:
     return replace(model_slice(expiry, NOW - age), max_age=CONFIG.max_age)
 
 
-def view(slices: Mapping[int, Slice], reports: Mapping[int, Slice]) -> BoardView:
+def view(
+    slices: Mapping[int, VolatilitySlice], reports: Mapping[int, VolatilitySlice]
+) -> BoardView:
     board = Board(CONFIG, (NEAR, FAR), dict(slices))
     return BoardView(ETH, board, {expiry: reported(expiry, one) for expiry, one in reports.items()})
 

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ballast.codec import Collateral, Option, Perp, Snapshot
-from ballast.oracle.volatility import FIXED
+from ballast.codec import Collateral, Option, Perp, Settlement, Snapshot
 from ballast.risk import value_at_risk as risk
 from ballast.risk.greeks import greeks_of
 from ballast.risk.value_at_risk import Sensitivities
@@ -162,7 +161,7 @@ def test_a_conversion_has_no_greeks(world: LensWorld) -> None:
 
 
 def test_a_settled_option_has_no_greeks(world: LensWorld) -> None:
-    world.set_slice(ETH, MONTH, FIXED | 2500 * WAD)
+    world.set_slice(ETH, MONTH, Settlement(2500 * WAD).encode())
     assert greeks(world, option(WAD)).delta == 0
 
 

@@ -8,9 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ballast.codec import Option, Snapshot
+from ballast.codec import Option, Settlement, Snapshot
 from ballast.model.refusal import Refused
-from ballast.oracle.volatility import FIXED
 from ballast.risk.rules import OptionRule
 from ballast.units import WAD, div_ceil
 from tests.support.option_books import DAY, TERMS, Surface, calm, options, surfaces
@@ -232,7 +231,7 @@ def test_nothing_offsets_an_option(world: RuleWorld) -> None:
 
 
 def test_a_settled_expiry_is_worth_its_payoff_whatever_the_price_does(world: RuleWorld) -> None:
-    world.set_slice(ETH, MONTH, FIXED | 2500 * WAD)
+    world.set_slice(ETH, MONTH, Settlement(2500 * WAD).encode())
     world.price(ETH, Snapshot())
     long, short = world.assess(0, [option(WAD)]), world.assess(0, [option(-WAD)])
     assert (long.equity, long.maintenance, long.initial) == (500 * WAD,) * 3
@@ -299,7 +298,7 @@ def test_credit_of_a_stale_price_goes_by_delta_and_within_the_own_margin(world: 
     shift = scan_range * 1800 // 14_400
     credit = world.assess(0, [option(-WAD, 10)]).credit
     assert abs(credit - 2000 * WAD * shift // 10**8) < 10**6
-    world.set_slice(ETH, MONTH, FIXED | age)
+    world.set_slice(ETH, MONTH, Settlement(age).encode())
     assert world.assess(0, [option(-WAD, 10)]).credit == 0
 
 

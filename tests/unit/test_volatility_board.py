@@ -8,16 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ballast.oracle.volatility import (
-    Board,
-    Refusal,
-    Slice,
-    accept,
-    density,
-    join,
-    median,
-    strikes,
-)
+from ballast.codec import VolatilitySlice
+from ballast.oracle.volatility import Board, Refusal, accept, density, join, median, strikes
+from ballast.svi import least
 from ballast.units import WAD
 from ballast.volatility.reports import build_updates, pack_update
 from tests.support.oracle import ETH
@@ -40,7 +33,7 @@ def expiry(world: VolatilityWorld) -> int:
     return expiry
 
 
-def refusal(world: VolatilityWorld, expiry: int, *reports: Slice) -> Refusal:
+def refusal(world: VolatilityWorld, expiry: int, *reports: VolatilitySlice) -> Refusal:
     """The reason that the event gives, none if the slice was accepted."""
     world.publish(expiry, *reports)
     (log,) = world.evm.logs
@@ -50,10 +43,10 @@ def refusal(world: VolatilityWorld, expiry: int, *reports: Slice) -> Refusal:
     return Refusal(log.args["reason"])
 
 
-def vogt(tau: float) -> Slice:
+def vogt(tau: float) -> VolatilitySlice:
     """Vogt's slice of total variance as one of `tau` years."""
     a, b, rho, mu, s = VOGT
-    return Slice(
+    return VolatilitySlice(
         a=round(a / tau * 1e8),
         b=round(b / tau * 1e7),
         rho=round(rho * 1e6),
@@ -120,7 +113,7 @@ def test_vogt_passes_the_simple_bounds_and_is_refused(world):
     world.allow(expiry)
     bad = replace(vogt((expiry - world.now) / YEAR), time=world.now)
     tau = (expiry - world.now) * WAD // YEAR
-    assert bad.least() > 0
+    assert least(bad) > 0
     assert bad.b * 10**11 * (10**6 + abs(bad.rho)) // 10**6 * tau // WAD < 2 * WAD
     assert min(density(bad, k, tau) for k in strikes(bad, expiry)) < 0
     assert refusal(world, expiry, bad, bad) is Refusal.BUTTERFLY
@@ -222,7 +215,7 @@ def test_updates_run_both_ways_over_the_expiries(world):
 # ---- Mirror -----------------------------------------------------------------------------------
 
 PARAMETERS = st.builds(
-    Slice,
+    VolatilitySlice,
     a=st.sampled_from((-(2**31), -30_000_000, 0, 500_000, 2**31 - 1)),
     b=st.sampled_from((0, 1_000_000, 6_000_000, 60_000_000, 2**32 - 1)),
     rho=st.sampled_from((-(2**23), -999_999, -300_000, 0, 999_999, 10**6)),
@@ -231,7 +224,7 @@ PARAMETERS = st.builds(
     forward=st.sampled_from((0, 5 * 10**7, 10**8, 101_000_000, 2**32 - 1)),
 )
 NEAR_CALM = st.builds(
-    Slice,
+    VolatilitySlice,
     a=st.integers(-20_000_000, 20_000_000),
     b=st.integers(3_000_000, 9_000_000),
     rho=st.integers(-700_000, 700_000),
@@ -275,13 +268,6 @@ def test_every_slice_and_reason_is_that_of_the_mirror(steps):
 def test_medians():
     assert median([3, 1, 2]) == 2
     assert median([4, 1]) == 2
-
-
-@given(PARAMETERS)
-def test_words_of_slices(one):
-    assert Slice.decode(replace(one, time=5, max_age=60).encode()) == replace(
-        one, time=5, max_age=60
-    )
 
 
 # ---- Registry ---------------------------------------------------------------------------------

@@ -85,29 +85,40 @@ def test_quotes_become_slices():
             f"{day}T08:00:00Z,{strike},{level + abs(strike - 2000) / 8000},2005,2000\n"
             for strike in range(1600, 2500, 100)
         ]
-    found = fit_quotes(lines, NOW)
+    found = fit_quotes(lines, NOW, "quotes.csv")
     assert len(found) == 2
     for expiry, one in found.items():
         assert verdict(one, expiry, VolatilityConfig()) is Refusal.NONE
         assert one.forward == 100_250_000
-    assert fit_quotes(lines, NOW + 400 * DAY) == {}
+    with pytest.raises(QuotesError, match=r"quotes\.csv has no quotes of an expiry"):
+        fit_quotes(lines, NOW + 400 * DAY, "quotes.csv")
 
 
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
         ("strike,expiry\n", "line 1: the columns"),
-        (HEADER + "soon,1,1,1,1\n", "line 2: Invalid isoformat"),
-        (HEADER + "2025-06-27T08:00:00Z,dear,1,1,1\n", "line 2: could not convert"),
-        (HEADER + "2025-06-27T08:00:00,1,1,1,1\n", "line 2: it needs a time zone"),
-        (HEADER + "2025-06-27T08:00:00Z,1,-1,1,1\n", "line 2: it needs a time zone"),
+        (HEADER + "soon,1,1,1,1\n", "line 2, column expiry: 'soon' is no time"),
+        (
+            HEADER + "2025-06-27T08:00:00Z,dear,1,1,1\n",
+            "column strike: 'dear' is not a number",
+        ),
+        (HEADER + "2025-06-27T08:00:00,1,1,1,1\n", "line 2, column expiry: .* names no time zone"),
+        (HEADER + "2025-06-27T08:00:00Z,1,-1,1,1\n", "line 2, column volatility: '-1' is not over"),
+        (HEADER + "2025-06-27T08:00:00Z,1,1,nan,1\n", "line 2, column forward: 'nan' is not over"),
+        (HEADER + "2025-06-27T08:00:00Z,1,1,1\n", "line 2, column spot: None is not a number"),
+        (HEADER + "2025-06-27T08:00:00Z,1,1,1,1\n", r"expiry 2025-06-27T08:00:00\+00:00: 1 quotes"),
+        ("", r"quotes\.csv, line 1: the columns"),
     ],
 )
 def test_malformed_quotes_are_named(text, complaint):
     with pytest.raises(QuotesError, match=complaint):
-        fit_quotes(text.splitlines(), NOW)
+        fit_quotes(text.splitlines(), NOW, "quotes.csv")
 
 
 def test_a_file_of_quotes_that_is_missing_is_named(tmp_path):
     with pytest.raises(QuotesError, match="cannot be read"):
         read_quotes(tmp_path / "none.csv", NOW)
+    (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(QuotesError, match="is not a text file"):
+        read_quotes(tmp_path / "binary.csv", NOW)
