@@ -146,6 +146,11 @@ class Instrument:
             | int(is_put) << 128
         )
 
+    @classmethod
+    def options(cls, underlying: int) -> Instrument:
+        """All series on an underlying: the product whose fees they share. It does not trade."""
+        return cls.option(underlying, 0, 0, False)
+
     @property
     def _shift(self) -> int:
         return 128 if self.key >> 248 == Kind.OPTION else 232

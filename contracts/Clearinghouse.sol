@@ -31,6 +31,7 @@ contract Clearinghouse is Slicing {
     /// @param oracle OracleAdapter with the accepted prices.
     /// @param exchange The only caller of `applyTrade`.
     /// @param liquidator The only caller of `transferSlice`.
+    /// @param defaultEngine The only engine that can be registered as number 0.
     /// @param cash Token that is the unit of account; at most 18 decimals.
     /// @param feeAccount Account for trading fees and dust.
     /// @param insuranceAccount Account for the insurance share and the reserve of interest.
@@ -39,18 +40,20 @@ contract Clearinghouse is Slicing {
         address oracle,
         address exchange,
         address liquidator,
+        address defaultEngine,
         address cash,
         AccountId feeAccount,
         AccountId insuranceAccount
     )
         AccessManaged(authority)
-        Registry(oracle)
+        Registry(oracle, defaultEngine)
         Cash(cash, _decimals(cash))
         Trading(exchange, feeAccount)
         Slicing(liquidator, insuranceAccount)
     {
         uint8 decimals = _decimals(cash);
-        EXTENSION = new ClearinghouseExtension(oracle, exchange, cash, decimals, insuranceAccount);
+        EXTENSION =
+            new ClearinghouseExtension(oracle, exchange, defaultEngine, cash, decimals, insuranceAccount);
         _addAsset(cash, decimals, 0);
         _asset(CASH).cap = type(uint128).max;
         emit AssetCapSet(CASH, type(uint128).max);
@@ -78,13 +81,13 @@ contract Clearinghouse is Slicing {
         returns (uint256 openInterest, int256 funding, int256 ratePerSecond, uint256 cap)
     {
         MarketState state = _listed(underlying);
-        return (state.openInterest(), state.fundingAt(block.timestamp), state.rate(), _market(underlying).cap);
+        return (state.openInterest(), state.fundingAt(block.timestamp), state.rate(), state.cap());
     }
 
     /// @inheritdoc IClearinghouseCore
     function margin(AccountId id, uint256 mode) external view whenUnlocked returns (Margin memory) {
         Account memory account = _load(_openCash(), id, 0);
-        return _assess(account, account.cash, account.words, mode);
+        return _assess(account, mode);
     }
 
     /// @inheritdoc IClearinghouseCore

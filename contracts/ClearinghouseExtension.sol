@@ -39,10 +39,11 @@ contract ClearinghouseExtension is MarginGate, Delegation, Listing {
     constructor(
         address oracle,
         address exchange,
+        address defaultEngine,
         address cash,
         uint8 cashDecimals,
         AccountId insuranceAccount
-    ) AccessManaged(address(0)) Registry(oracle) Cash(cash, cashDecimals) {
+    ) AccessManaged(address(0)) Registry(oracle, defaultEngine) Cash(cash, cashDecimals) {
         _EXCHANGE = IExchange(exchange);
         _INSURANCE_ACCOUNT = insuranceAccount;
     }
@@ -187,6 +188,7 @@ contract ClearinghouseExtension is MarginGate, Delegation, Listing {
 
     /// @inheritdoc IClearinghouseExtension
     function engine(uint8 id) external view viaClearinghouse returns (IRiskEngine) {
+        if (id >= _engineCount) revert Clearinghouse_UnknownEngine(id);
         return _engine(id);
     }
 
@@ -219,8 +221,7 @@ contract ClearinghouseExtension is MarginGate, Delegation, Listing {
         viaClearinghouse
         returns (Header header, Position[] memory words)
     {
-        header = _header(id);
-        (words,) = _loadWords(id, header.count(), 0);
+        (header, words,) = _loadWords(id, 0);
     }
 
     /// @inheritdoc IClearinghouseExtension

@@ -26,6 +26,7 @@ _OPTION = re.compile(
     r"(?P<underlying>\w+)-(?P<day>[0-9]{8})-(?P<strike>[0-9]+(\.[0-9]+)?)-(?P<right>[CP])"
 )
 PERP_SUFFIX = "-PERP"
+OPTIONS_SUFFIX = "-OPTIONS"
 
 
 class BookError(FieldError):
@@ -112,10 +113,19 @@ class AddressBook:
             raise BookError(f"{name!r} does not trade here: there are {_listed(known)}")
         return known[name]
 
+    def product(self, name: str) -> Instrument:
+        """What has fees of its own: "ETH-PERP", "WETH", or "ETH-OPTIONS" for all of them."""
+        underlying = name.removesuffix(OPTIONS_SUFFIX)
+        if underlying != name and underlying in self.underlyings:
+            return Instrument.options(self.underlying(underlying).id)
+        return self.instrument(name)
+
     def instrument_name(self, instrument: Instrument) -> str:
         for name, known in self.instruments.items():
             if known == instrument:
                 return name
+        if instrument == Instrument.options(instrument.id):
+            return self.underlying_name(instrument.id) + OPTIONS_SUFFIX
         if instrument.kind == Kind.OPTION and (instrument.expiry - EXPIRY_TIME) % DAY == 0:
             day = datetime.fromtimestamp(instrument.expiry, UTC).strftime("%Y%m%d")
             right = "P" if instrument.is_put else "C"

@@ -113,7 +113,8 @@ def _named(part: Part, value: str, path: str, book: AddressBook) -> int:
     """What a name stands for, where the parameter is of a kind that has names."""
     try:
         if part.get("internalType") == "Instrument":
-            return book.instrument(value).key
+            find = book.product if part["name"] == "product" else book.instrument
+            return find(value).key
         if part["name"] == "underlying":
             return book.underlying(value).id
         if part["name"] in ("asset", "id"):

@@ -134,6 +134,7 @@ class OptionsConfig:
     expiries: ExpiryRule
     strike_tick: int
     cap: int
+    fees: Fees
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +258,7 @@ class NetworkConfig:
         return (self.cash, *(one.token for one in self.collateral))
 
     def fees(self) -> list[tuple[str, Instrument, Fees]]:
-        """Every instrument that trades, with its fees."""
+        """Every product that trades, with its fees."""
         perps = [
             (f"{one.name}-PERP", Instrument.perp(one.id), one.market.fees)
             for one in self.underlyings
@@ -267,7 +268,12 @@ class NetworkConfig:
             (one.token.symbol, Instrument.collateral(index), one.fees)
             for index, one in enumerate(self.collateral, start=1)
         ]
-        return perps + spots
+        options = [
+            (f"options on {one.name}", Instrument.options(one.id), one.options.fees)
+            for one in self.underlyings
+            if one.options
+        ]
+        return perps + spots + options
 
     def needs_risk(self, underlying: UnderlyingConfig) -> bool:
         """Whether an account can hold anything that rests on the underlying."""

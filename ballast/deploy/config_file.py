@@ -50,6 +50,7 @@ from ballast.deploy.config import (
     WeightsConfig,
 )
 from ballast.fields import FieldError, Fields
+from ballast.model.market import is_cap
 from ballast.oracle.mirror import FeedConfig
 from ballast.oracle.sources import MAX_RATE, MIN_RATE, PythFeed
 from ballast.oracle.volatility import VolatilityConfig
@@ -418,6 +419,8 @@ def _check_premium(one: UnderlyingConfig) -> None:
 def _market(fields: Fields) -> MarketConfig:
     market = MarketConfig(cap=_units(fields, "cap", 18), fees=_fees(fields))
     fields.finish()
+    if not is_cap(market.cap):
+        raise fields.refuse("cap", "at most 4095 times a power of ten from 1e-9 to 1e6")
     return market
 
 
@@ -436,7 +439,7 @@ def _options(fields: Fields) -> OptionsConfig:
         monthly=given.integer("monthly", 0, MAX_LIVE, rule.monthly),
     )
     tick, cap = _units(fields, "strike_tick", 8), _units(fields, "cap", 18)
-    options = OptionsConfig(volatility, expiries, tick, cap)
+    options = OptionsConfig(volatility, expiries, tick, cap, _fees(fields))
     given.finish()
     fields.finish()
     if not 1 <= options.strike_tick <= MAX_TICK:

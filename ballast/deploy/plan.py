@@ -149,9 +149,9 @@ def _account(account: AccountConfig) -> OwnedAccount | bytes:
 
 
 def _core(config: NetworkConfig) -> Group:
-    """The four contracts that are immutables of each other."""
+    """The five contracts that are immutables of each other."""
     fees, insurance = _account(config.fee_account), _account(config.insurance_account)
-    refs = (Ref(AUTHORITY), Ref(ORACLE), Ref(EXCHANGE), Ref(LIQUIDATOR), token_ref(config.cash))
+    modules = (Ref(AUTHORITY), Ref(ORACLE), Ref(EXCHANGE), Ref(LIQUIDATOR), Ref(JOINT_ENGINE))
     authority, clearinghouse, oracle = Ref(AUTHORITY), Ref(CLEARINGHOUSE), Ref(ORACLE)
     sequencer = sequencer_ref(config)
     grace = config.sequencer.grace if config.sequencer else 0
@@ -166,10 +166,11 @@ def _core(config: NetworkConfig) -> Group:
             ),
             _deploy(
                 CLEARINGHOUSE,
-                (*refs, fees, insurance),
+                (*modules, token_ref(config.cash), fees, insurance),
                 ORACLE=oracle,
                 EXCHANGE=Ref(EXCHANGE),
                 LIQUIDATOR=Ref(LIQUIDATOR),
+                DEFAULT_ENGINE=Ref(JOINT_ENGINE),
                 FEE_ACCOUNT=fees,
                 INSURANCE_ACCOUNT=insurance,
             ),
@@ -183,6 +184,12 @@ def _core(config: NetworkConfig) -> Group:
                 LIQUIDATOR,
                 (clearinghouse, oracle),
                 authority=False,
+                CLEARINGHOUSE=clearinghouse,
+                ORACLE=oracle,
+            ),
+            _deploy(
+                JOINT_ENGINE,
+                (authority, clearinghouse, oracle),
                 CLEARINGHOUSE=clearinghouse,
                 ORACLE=oracle,
             ),
@@ -201,12 +208,6 @@ def _deploy(name: str, args: tuple[Any, ...], authority: bool = True, **immutabl
 
 def _peripherals(config: NetworkConfig, has_lens: bool) -> Iterator[Step]:
     authority, clearinghouse, oracle = Ref(AUTHORITY), Ref(CLEARINGHOUSE), Ref(ORACLE)
-    yield _deploy(
-        JOINT_ENGINE,
-        (authority, clearinghouse, oracle),
-        CLEARINGHOUSE=clearinghouse,
-        ORACLE=oracle,
-    )
     yield _deploy(CHAINLINK_SOURCE, (authority,))
     if config.quorum:
         signers, threshold = list(config.quorum.signers), config.quorum.threshold

@@ -11,7 +11,7 @@ from ballast.model.accounts import Account
 from ballast.model.interest import CashFlow, InterestState
 from ballast.model.ledger import CASH, Ledger, check_uint128
 from ballast.model.margin import ASSESS_ALL, Engine, LiquidationTerms, Margin, Prices
-from ballast.model.market import Market, MarketState
+from ballast.model.market import Market, MarketState, is_cap
 from ballast.model.refusal import Refused, require
 from ballast.model.state import Asset, State, atomic
 from ballast.model.words import (
@@ -39,7 +39,7 @@ MAX_OPTION_CAP = 2**90
 MAX_MONEYNESS = 64
 LEAST_BAND_DIVISOR = 50
 SETTLEMENT_DELAY = 3600
-PRICING_ENGINE = 0
+DEFAULT_ENGINE = 0
 MAX_ASSETS = 2**16 - 1
 MAX_ENGINES = 2**8 - 1
 
@@ -176,6 +176,7 @@ class Clearinghouse(Ledger):
         bound = 10**registered.decimals << 72
         error = "Clearinghouse_AssetCapOutOfBounds"
         require(cap <= bound, error, asset, cap, bound)
+        require(bool(self.engines), "Clearinghouse_UnknownEngine", DEFAULT_ENGINE)
         for index, engine in enumerate(self.engines):
             self._require_supported(asset, engine, index)
         self.state.assets[asset] = replace(registered, cap=cap)
@@ -202,7 +203,9 @@ class Clearinghouse(Ledger):
     @atomic
     def set_market_cap(self, underlying: int, cap: int) -> None:
         """Set the greatest open interest that a trade may reach, WAD."""
-        self.state.markets[underlying] = replace(self.market(underlying), cap=cap)
+        market = self.market(underlying)
+        require(is_cap(cap), "MarketState_InexactCap", cap)
+        self.state.markets[underlying] = replace(market, cap=cap)
 
     @atomic
     def set_option_cap(self, underlying: int, cap: int) -> None:
@@ -484,7 +487,7 @@ class Clearinghouse(Ledger):
         expired = self.now >= expiry_of(series)
         require(not expired, "Clearinghouse_SeriesExpired", series, self.now)
         snapshot = self.prices.snapshot(ident(series))
-        price, delta = self.engine(PRICING_ENGINE).fair_price(series, self.now)
+        price, delta = self.engine(DEFAULT_ENGINE).fair_price(series, self.now)
         move = snapshot.price * snapshot.range_maintenance // (2 * WAD)
         band = max(snapshot.price // LEAST_BAND_DIVISOR, mul_floor(move, abs(delta)))
         return Terms(series, price, band, 0)

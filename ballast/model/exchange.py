@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ballast.codec import AccountId
+from ballast.codec import AccountId, Kind
 from ballast.model.clearinghouse import Clearinghouse, Fill, Trade
 from ballast.model.refusal import require
 from ballast.model.state import Lane, State, atomic
@@ -64,11 +64,17 @@ class Exchange:
         return self.clearinghouse.state
 
     @atomic
-    def set_fees(self, instrument: int, maker: int, taker: int) -> None:
-        """Set the fees of an instrument, WAD ratios of the value traded."""
+    def set_fees(self, product: int, maker: int, taker: int) -> None:
+        """Set the fees of a perpetual, an asset, or all options on an underlying, WAD ratios."""
+        known = product == product_of(product) and product >> 248 in Kind.__members__.values()
+        require(known, "Exchange_UnknownProduct", product)
         for fee in (maker, taker):
             require(fee <= MAX_FEE, "Exchange_FeeOutOfBounds", fee, MAX_FEE)
-        self.state.fees[instrument] = (maker, taker)
+        self.state.fees[product] = (maker, taker)
+
+    def fees(self, instrument: int) -> tuple[int, int]:
+        """Maker's and taker's fee of an instrument, WAD ratios of the value traded."""
+        return self.state.fees.get(product_of(instrument), (0, 0))
 
     @atomic
     def cancel(self, caller: str, account: AccountId, nonce: int) -> None:
@@ -115,7 +121,8 @@ class Exchange:
     ) -> None:
         """Fill a taker's order against makers' orders, each at the maker's price."""
         self.check_before_refresh(taker, makers, sizes)
-        rates = self._fees_within(taker.order, makers)
+        rates = self.fees(taker.order.instrument)
+        require_fee(rates[1], taker.order.max_fee)
         fills = []
         for index, (maker, size) in enumerate(zip(makers, sizes, strict=True)):
             require(size != 0, "Exchange_ZeroSize", index)
@@ -138,15 +145,6 @@ class Exchange:
         require(matches, "Exchange_LengthMismatch", len(makers), len(sizes))
         order, error = taker.order, "Exchange_PostOnlyTaker"
         require(not order.post_only, error, order.account.value, order.nonce)
-
-    def _fees_within(self, taker: Order, makers: Sequence[SignedOrder]) -> tuple[int, int]:
-        maker_fee, taker_fee = self.state.fees.get(taker.instrument, (0, 0))
-        error = "Exchange_FeeAboveMaximum"
-        require(taker_fee <= taker.max_fee, error, taker_fee, taker.max_fee)
-        for maker in makers:
-            maximum = maker.order.max_fee
-            require(maker_fee <= maximum, error, maker_fee, maximum)
-        return maker_fee, taker_fee
 
     def _consume(self, signed: SignedOrder, size: int) -> None:
         order = signed.order
@@ -173,8 +171,19 @@ class Exchange:
         self.state.lanes[order.account, order.lane] = Lane(order.sequence, filled + size)
 
 
+def product_of(instrument: int) -> int:
+    """Kind and underlying of an instrument, all else zero."""
+    return instrument >> 232 << 232
+
+
+def require_fee(fee: int, maximum: int) -> None:
+    """Refuse a fee over what an order allows."""
+    require(fee <= maximum, "Exchange_FeeAboveMaximum", fee, maximum)
+
+
 def fill_of(taker: Order, maker: Order, size: int, rates: tuple[int, int]) -> Fill:
     """One fill at the maker's price, if the two orders meet. Fees round up."""
+    require_fee(rates[0], maker.max_fee)
     same = taker.instrument == maker.instrument
     require(same, "Exchange_InstrumentMismatch", taker.instrument, maker.instrument)
     buys = taker.size > 0

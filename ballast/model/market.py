@@ -10,11 +10,22 @@ from ballast.model.words import trunc_div
 RATE_LIFE = 3600
 RATE_UNIT = 10**5
 MAX_RATE = 2**43 - 1
-MAX_FUNDING = 2**89 - 1
+MAX_FUNDING = (2**73 - 1) * RATE_UNIT
+CAP_UNIT = 10**9  # 1e-9 of a unit
+CAP_DIGITS = 2**12
+CAP_EXPONENTS = 2**4
 
 
 def _clamp(value: int, bound: int) -> int:
     return max(-bound, min(bound, value))
+
+
+def is_cap(cap: int) -> bool:
+    """Whether a market's word can hold a cap: up to 4095 times a power of ten from 1e-9 to 1e6."""
+    digits, exponent = cap // CAP_UNIT, 0
+    while digits >= CAP_DIGITS and exponent < CAP_EXPONENTS - 1:
+        digits, exponent = digits // 10, exponent + 1
+    return digits < CAP_DIGITS and digits * 10**exponent * CAP_UNIT == cap
 
 
 @dataclass(frozen=True, slots=True)

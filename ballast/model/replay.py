@@ -67,7 +67,7 @@ class Replay(Ledger):
     # ---- Trades -------------------------------------------------------------------------------
 
     def _trade(self, events: Sequence[Event]) -> int:
-        """A run of `Traded` is one trade, since orders are consumed between two of them.
+        """A run of `Traded` is one trade, since orders are filled between two of them.
 
         Its interest is announced after it, but held during it. Returns how many events it took.
         """
@@ -246,9 +246,13 @@ class Replay(Ledger):
 
     # ---- Orders -------------------------------------------------------------------------------
 
-    def _on_OrderFilled(self, args: Mapping[str, Any]) -> None:  # noqa: N802
-        lane = (_account(args["account"]), args["nonce"] >> 64)
-        self.state.lanes[lane] = Lane(args["nonce"] & MAX_SEQUENCE, args["filled"])
+    def _on_OrdersFilled(self, args: Mapping[str, Any]) -> None:  # noqa: N802
+        for side in ("taker", "maker"):
+            nonce = args[side + "Nonce"]
+            lane, sequence = (_account(args[side]), nonce >> 64), nonce & MAX_SEQUENCE
+            held = self.state.lanes.get(lane, Lane())
+            filled = held.filled if held.sequence == sequence else 0
+            self.state.lanes[lane] = Lane(sequence, filled + args["size"])
 
     def _on_OrderCancelled(self, args: Mapping[str, Any]) -> None:  # noqa: N802
         lane = (_account(args["account"]), args["nonce"] >> 64)
@@ -258,7 +262,7 @@ class Replay(Ledger):
         self.state.floors[_account(args["account"])] = args["sequence"]
 
     def _on_FeesSet(self, args: Mapping[str, Any]) -> None:  # noqa: N802
-        self.state.fees[args["instrument"]] = (args["makerFee"], args["takerFee"])
+        self.state.fees[args["product"]] = (args["makerFee"], args["takerFee"])
 
     # ---- Flags --------------------------------------------------------------------------------
 

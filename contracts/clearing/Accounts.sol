@@ -27,6 +27,7 @@ struct Account {
 abstract contract Accounts {
     uint256 internal constant MAX_POSITIONS = 64;
 
+    /// @dev The words lie behind the header, in the slots that follow its own.
     struct AccountStorage {
         Header header;
         Position[MAX_POSITIONS] words;
@@ -45,36 +46,48 @@ abstract contract Accounts {
         _accounts[id].header = header;
     }
 
-    /// @dev Reads the words of an account into an array with room for `extra` more, up to the limit.
-    function _loadWords(AccountId id, uint256 count, uint256 extra)
+    /// @dev Reads an account, its words into an array with room for `extra` more, up to the limit.
+    function _loadWords(AccountId id, uint256 extra)
         internal
         view
-        returns (Position[] memory words, uint256 capacity)
+        returns (Header header, Position[] memory words, uint256 capacity)
     {
+        AccountStorage storage account = _accounts[id];
+        header = account.header;
+        uint256 count = header.count();
         unchecked {
             capacity = count + extra;
             if (capacity > MAX_POSITIONS) capacity = MAX_POSITIONS;
-            words = new Position[](capacity);
-            AccountStorage storage account = _accounts[id];
-            for (uint256 i; i < count; ++i) {
-                _put(words, i, account.words[i]);
+            // A plain index into storage would be checked, and a write would read first.
+            assembly ("memory-safe") {
+                words := mload(0x40)
+                mstore(words, count)
+                let at := add(words, 0x20)
+                mstore(0x40, add(at, shl(5, capacity)))
+                let slot := add(account.slot, 1)
+                for { let end := add(slot, count) } lt(slot, end) { slot := add(slot, 1) } {
+                    mstore(at, sload(slot))
+                    at := add(at, 0x20)
+                }
             }
         }
-        _setLength(words, count);
     }
 
-    /// @dev Writes back the words that differ from what is stored; returns the header with the new count.
-    function _saveWords(Account memory account) internal returns (Header) {
+    /// @dev Writes back the header with the count of the words, and all words, those that did not change for the price of
+    /// a comparison.
+    function _saveWords(Account memory account) internal {
         AccountStorage storage stored = _accounts[account.id];
         Position[] memory words = account.words;
         uint256 count = words.length;
-        unchecked {
-            for (uint256 i; i < count; ++i) {
-                Position word = _at(words, i);
-                if (Position.unwrap(stored.words[i]) != Position.unwrap(word)) stored.words[i] = word;
+        stored.header = account.header.withCount(count);
+        assembly ("memory-safe") {
+            let slot := add(stored.slot, 1)
+            let at := add(words, 0x20)
+            for { let end := add(slot, count) } lt(slot, end) { slot := add(slot, 1) } {
+                sstore(slot, mload(at))
+                at := add(at, 0x20)
             }
         }
-        return account.header.withCount(count);
     }
 
     /// @dev Index of the position in `instrument`, or the number of words if there is none.
@@ -98,13 +111,13 @@ abstract contract Accounts {
         uint256 count = account.words.length;
         if (count == account.capacity) revert Clearinghouse_TooManyPositions(account.id, MAX_POSITIONS);
         _setLength(account.words, count + 1);
-        account.words[count] = word;
+        _put(account.words, count, word);
     }
 
     /// @dev Puts the last word in the place of the removed one.
     function _remove(Account memory account, uint256 index) internal pure {
         uint256 last = account.words.length - 1;
-        account.words[index] = account.words[last];
+        _put(account.words, index, _at(account.words, last));
         _setLength(account.words, last);
     }
 

@@ -92,8 +92,12 @@ abstract contract Cash {
         if (scaled != int128(scaled)) revert Header_CashOverflow(scaled);
         unchecked {
             // Both are int128, and a call touches far fewer than 2^100 accounts.
-            flow.supplyDelta += _positive(scaled) - _positive(scaledBefore);
-            flow.debtDelta += _positive(-scaled) - _positive(-scaledBefore);
+            if (scaled >= 0 && scaledBefore >= 0) {
+                flow.supplyDelta += scaled - scaledBefore;
+            } else {
+                flow.supplyDelta += _positive(scaled) - _positive(scaledBefore);
+                flow.debtDelta += _positive(-scaled) - _positive(-scaledBefore);
+            }
         }
     }
 

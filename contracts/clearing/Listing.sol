@@ -45,6 +45,7 @@ abstract contract Listing is Markets, Options, Delegated, IClearinghouseExtensio
     function setAssetCap(uint16 id, uint128 cap) external viaClearinghouse restricted {
         uint256 bound = 10 ** _asset(id).decimals << 72;
         if (cap > bound) revert Clearinghouse_AssetCapOutOfBounds(id, cap, bound);
+        if (_engineCount == 0) revert Clearinghouse_UnknownEngine(DEFAULT_ENGINE_ID);
         for (uint256 i; i < _engineCount; ++i) {
             _requireSupported(id, _engine(uint8(i)), i);
         }
@@ -65,15 +66,14 @@ abstract contract Listing is Markets, Options, Delegated, IClearinghouseExtensio
     /// @inheritdoc IClearinghouseExtension
     function listMarket(uint16 underlying) external viaClearinghouse restricted {
         _requirePriced(underlying);
-        if (_market(underlying).state.isListed()) revert Clearinghouse_MarketAlreadyListed(underlying);
-        _market(underlying).state = MarketState.wrap(block.timestamp);
+        if (_isListed(underlying)) revert Clearinghouse_MarketAlreadyListed(underlying);
+        _setMarket(underlying, MarketState.wrap(block.timestamp));
         emit MarketListed(underlying);
     }
 
     /// @inheritdoc IClearinghouseExtension
     function setMarketCap(uint16 underlying, uint256 cap) external viaClearinghouse restricted {
-        _listed(underlying);
-        _market(underlying).cap = cap;
+        _setMarket(underlying, _listed(underlying).withCap(cap));
         emit MarketCapSet(underlying, cap);
     }
 

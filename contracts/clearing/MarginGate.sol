@@ -4,12 +4,14 @@ pragma solidity ^0.8.28;
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
+import {IRiskEngine} from "../interfaces/IRiskEngine.sol";
 import {AccountId} from "../types/AccountId.sol";
 import {Header} from "../types/Header.sol";
 import {ASSESS_ALL, Margin} from "../types/Margin.sol";
 import {Position} from "../types/Position.sol";
 import {Account} from "./Accounts.sol";
 import {Cash, CashFlow} from "./Cash.sol";
+import {EngineCall} from "./EngineCall.sol";
 import {Lock} from "./Lock.sol";
 import {Markets} from "./Markets.sol";
 import {Options} from "./Options.sol";
@@ -41,19 +43,17 @@ abstract contract MarginGate is Markets, Options, Cash, Lock {
         returns (Account memory account)
     {
         account.id = id;
-        account.header = _header(id);
+        (account.header, account.words, account.capacity) = _loadWords(id, extra);
         account.cash = account.loadedCash = _toCash(flow, account.header.scaledCash());
-        (account.words, account.capacity) = _loadWords(id, account.header.count(), extra);
     }
 
     /// @dev Writes an account back. Cash that did not move keeps its scaled balance to the last digit.
     function _save(CashFlow memory flow, Account memory account) internal {
-        account.header = _saveWords(account);
         if (account.cash != account.loadedCash) {
             int256 scaled = _rescale(flow, account.header.scaledCash(), account.cash);
             account.header = account.header.withScaledCash(scaled);
         }
-        _setHeader(account.id, account.header);
+        _saveWords(account);
     }
 
     /// @dev Adds cash to an account of which nothing else changes.
@@ -64,16 +64,10 @@ abstract contract MarginGate is Markets, Options, Cash, Lock {
         _setHeader(id, header.withScaledCash(_rescale(flow, scaled, _toCash(flow, scaled) + amount)));
     }
 
-    function _assess(Account memory account) internal view returns (Margin memory) {
-        return _assess(account, account.cash, account.words, ASSESS_ALL);
-    }
-
-    function _assess(Account memory account, int256 cash, Position[] memory words, uint256 mode)
-        internal
-        view
-        returns (Margin memory)
-    {
-        return _engine(account.header.engine()).assess(cash, mode, _foldFunding(words));
+    /// @dev The margin of an account as it is in memory.
+    function _assess(Account memory account, uint256 mode) internal view returns (Margin memory margin) {
+        IRiskEngine engine = _engine(account.header.engine());
+        EngineCall.assess(engine, account.cash, mode, _foldFunding(account.words), margin);
     }
 
     /// @dev After a trade: E ≥ max(IM, 50) at fresh prices, or the trade only reduced risk. An account that can owe
@@ -81,7 +75,7 @@ abstract contract MarginGate is Markets, Options, Cash, Lock {
     function _checkTrade(CashFlow memory flow, Account memory account, uint256 minHealth) internal {
         if (_isBatchOpen()) return _defer(account, WAIT_TRADE, minHealth);
         if (_owesNothing(account)) return;
-        Margin memory margin = _assess(account);
+        Margin memory margin = _assess(account, ASSESS_ALL);
         if (_isOpen(flow, margin)) _markChecked(account);
         else _requireReduced(flow, account, margin, _assessStored(account));
         _requireHealth(account, margin, minHealth);
@@ -93,7 +87,7 @@ abstract contract MarginGate is Markets, Options, Cash, Lock {
         if (_isBatchOpen()) return _defer(account, WAIT_TAKE, 0);
         if (_owesNothing(account)) return;
         if (flow.stopped) _requireNotBorrowing(account, account.loadedCash);
-        Margin memory margin = _assess(account);
+        Margin memory margin = _assess(account, ASSESS_ALL);
         _requireInitial(account, margin, margin.perpNotional / 10);
     }
 
@@ -101,14 +95,14 @@ abstract contract MarginGate is Markets, Options, Cash, Lock {
     function _checkInitial(Account memory account) internal {
         if (_isBatchOpen()) return _defer(account, WAIT_INITIAL, 0);
         if (_owesNothing(account)) return;
-        _requireInitial(account, _assess(account), 0);
+        _requireInitial(account, _assess(account, ASSESS_ALL), 0);
     }
 
     /// @dev For accounts that take over a slice: E ≥ max(IM, 50). A slice comes at the last prices, and IM widens with
     /// their age.
     function _checkTakeover(Account memory account) internal view {
         if (_owesNothing(account)) return;
-        Margin memory margin = _assess(account);
+        Margin memory margin = _assess(account, ASSESS_ALL);
         _requireEquity(account, margin.equity, _initialOr(margin, 0));
     }
 
@@ -116,7 +110,7 @@ abstract contract MarginGate is Markets, Options, Cash, Lock {
     function _checkWaiting(CashFlow memory flow, AccountId id, Wait memory wait) internal {
         Account memory account = _load(flow, id, 0);
         if (_owesNothing(account)) return;
-        Margin memory margin = _assess(account);
+        Margin memory margin = _assess(account, ASSESS_ALL);
         Margin memory before = Margin({
             equity: wait.equity,
             initial: wait.initial,
@@ -162,9 +156,10 @@ abstract contract MarginGate is Markets, Options, Cash, Lock {
     }
 
     /// @dev The account as it is stored: saving comes last.
-    function _assessStored(Account memory account) private view returns (Margin memory) {
-        (Position[] memory words,) = _loadWords(account.id, account.header.count(), 0);
-        return _assess(account, account.loadedCash, words, ASSESS_ALL);
+    function _assessStored(Account memory account) private view returns (Margin memory margin) {
+        (, Position[] memory words,) = _loadWords(account.id, 0);
+        IRiskEngine engine = _engine(account.header.engine());
+        EngineCall.assess(engine, account.loadedCash, ASSESS_ALL, _foldFunding(words), margin);
     }
 
     function _isOpen(CashFlow memory flow, Margin memory margin) private pure returns (bool) {

@@ -6,18 +6,14 @@ import {KIND_PERP, Position, PositionLib, Position_Overflow} from "../types/Posi
 import {Snapshot} from "../types/Snapshot.sol";
 import {Wad} from "../math/Wad.sol";
 import {Account, Accounts} from "./Accounts.sol";
+import {EngineCall} from "./EngineCall.sol";
 import {Registry} from "./Registry.sol";
 
 /// @title Perpetual markets: open interest, cumulative funding, settlement to mark (specification §4)
-/// @dev Storage: one word a market, and its cap in a second one that only growing open interest reads. A position's
-/// quote carries the funding: value = size × (mark − cumulative funding) + quote, so funding needs no write an account.
+/// @dev Storage: one word a market. A position's quote carries the funding: value = size × (mark − cumulative funding) +
+/// quote, so funding needs no write an account.
 abstract contract Markets is Accounts, Registry {
-    struct Market {
-        MarketState state;
-        uint256 cap;
-    }
-
-    mapping(uint16 underlying => Market) private _markets;
+    MarketState[65536] private _markets; // an array, since a key of 16 bits needs no hash
 
     /// @dev Thrown when an underlying has no perpetual market.
     error Clearinghouse_UnknownMarket(uint16 underlying);
@@ -35,20 +31,24 @@ abstract contract Markets is Accounts, Registry {
         if (msg.sender != address(ORACLE)) {
             revert Clearinghouse_NotOracle(msg.sender);
         }
-        MarketState state = _markets[underlying].state;
+        MarketState state = _markets[underlying];
         if (!state.isListed()) return 0;
         state = state.withRate(ratePerSecond, block.timestamp);
-        _markets[underlying].state = state;
+        _markets[underlying] = state;
         emit FundingUpdated(underlying, state.fundingAt(block.timestamp), state.rate());
         return state.openInterest();
     }
 
-    function _market(uint16 underlying) internal view returns (Market storage) {
-        return _markets[underlying];
+    function _setMarket(uint16 underlying, MarketState state) internal {
+        _markets[underlying] = state;
+    }
+
+    function _isListed(uint16 underlying) internal view returns (bool) {
+        return _markets[underlying].isListed();
     }
 
     function _listed(uint16 underlying) internal view returns (MarketState state) {
-        state = _markets[underlying].state;
+        state = _markets[underlying];
         if (!state.isListed()) revert Clearinghouse_UnknownMarket(underlying);
     }
 
@@ -60,12 +60,12 @@ abstract contract Markets is Accounts, Registry {
     /// @dev Takes a change of Σ long sizes into the market's word; growth must stay under the cap.
     function _moveOpenInterest(uint16 underlying, int256 longDelta) internal {
         if (longDelta == 0) return;
-        Market storage m = _markets[underlying];
-        uint256 openInterest = uint256(int256(m.state.openInterest()) + longDelta);
-        if (longDelta > 0 && openInterest > m.cap) {
-            revert Clearinghouse_OpenInterestCapExceeded(underlying, openInterest, m.cap);
+        MarketState state = _markets[underlying];
+        uint256 openInterest = uint256(int256(state.openInterest()) + longDelta);
+        if (longDelta > 0 && openInterest > state.cap()) {
+            revert Clearinghouse_OpenInterestCapExceeded(underlying, openInterest, state.cap());
         }
-        m.state = m.state.withOpenInterest(openInterest);
+        _markets[underlying] = state.withOpenInterest(openInterest);
     }
 
     /// @dev Settles the account's perpetual to mark, then fills `size`. Every product rounds against the account.
@@ -78,17 +78,17 @@ abstract contract Markets is Accounts, Registry {
         returns (int256 longDelta, int256 claimDelta)
     {
         uint256 index = _findPerp(account, underlying, account.words.length);
-        Position word = account.words[index];
+        Position word = _at(account.words, index);
         int256 sizeBefore = word.perpSize();
-        int256 sizeAfter = sizeBefore + size;
-        if (sizeAfter != int104(sizeAfter)) revert Position_Overflow(sizeAfter);
         unchecked {
+            int256 sizeAfter = sizeBefore + size; // what wraps is no int104 either
+            if (sizeAfter != int104(sizeAfter)) revert Position_Overflow(sizeAfter);
             // Sizes are int104 and their change thus under 2^104; a basis is under 2^91, a premium in the band 2^88.
             int256 cashDelta = word.perpQuote() + Wad.mulFloor(sizeBefore, basis) - Wad.mulCeil(size, premium);
             int256 quoteAfter = -Wad.mulCeil(sizeAfter, basis);
             account.cash += cashDelta;
             if (sizeAfter == 0) _remove(account, index);
-            else account.words[index] = PositionLib.perp(underlying, sizeAfter, quoteAfter);
+            else _put(account.words, index, PositionLib.perp(underlying, sizeAfter, quoteAfter));
             return (_long(sizeAfter) - _long(sizeBefore), cashDelta + quoteAfter - word.perpQuote());
         }
     }
@@ -115,28 +115,31 @@ abstract contract Markets is Accounts, Registry {
         uint256 searched
     ) internal pure returns (int256 longDelta) {
         uint256 index = _findPerp(account, underlying, searched);
-        Position word = account.words[index];
-        int256 sizeAfter = word.perpSize() + size;
-        int256 quoteAfter = word.perpQuote() + quote;
-        longDelta = _long(sizeAfter) - _long(word.perpSize());
-        if (sizeAfter == 0) {
-            account.cash += quoteAfter;
-            _remove(account, index);
-        } else {
-            account.words[index] = PositionLib.perp(underlying, sizeAfter, quoteAfter);
+        Position word = _at(account.words, index);
+        unchecked {
+            // Both positions were words: sizes are int104, quotes int128.
+            int256 sizeAfter = word.perpSize() + size;
+            int256 quoteAfter = word.perpQuote() + quote;
+            longDelta = _long(sizeAfter) - _long(word.perpSize());
+            if (sizeAfter == 0) {
+                account.cash += quoteAfter;
+                _remove(account, index);
+            } else {
+                _put(account.words, index, PositionLib.perp(underlying, sizeAfter, quoteAfter));
+            }
         }
     }
 
     /// @dev A copy of the words in which each perpetual's funding is part of its quote, rounded against the account:
-    /// what a risk engine gets.
+    /// what a risk engine gets, placed for the call to it.
     function _foldFunding(Position[] memory words) internal view returns (Position[] memory folded) {
         uint256 count = words.length;
-        folded = new Position[](count);
+        folded = EngineCall.allocate(count);
         unchecked {
             for (uint256 i; i < count; ++i) {
                 Position word = _at(words, i);
                 if (word.kind() == KIND_PERP) {
-                    int256 funding = _markets[word.id()].state.fundingAt(block.timestamp);
+                    int256 funding = _markets[word.id()].fundingAt(block.timestamp);
                     word = word.withPerpQuote(word.perpQuote() - Wad.mulCeil(word.perpSize(), funding));
                 }
                 _put(folded, i, word);

@@ -36,8 +36,6 @@ abstract contract Options is Accounts, Registry {
     /// the longs on the other side.
     uint256 internal constant SETTLEMENT_DELAY = 1 hours;
 
-    /// @dev The registered engine whose prices bound every fill, whatever engine the parties have selected.
-    uint8 private constant PRICING_ENGINE = 0;
     /// @dev Greatest ratio between strike and forward, either way, at which a series can be opened.
     uint256 private constant MAX_MONEYNESS = 64;
     /// @dev The least band of a fill, as a divisor of the spot: 2 %.
@@ -65,17 +63,27 @@ abstract contract Options is Accounts, Registry {
         return _series[series];
     }
 
-    /// @dev Fair price of one unit and the greatest distance of a fill from it, WAD: the greater of 2 % of the spot and
-    /// half the scan range on the option's delta.
-    function _optionTerms(Instrument series) internal view returns (int256 fairPrice, int256 band) {
+    /// @dev What bounds a fill. The default engine's prices do, whatever engine the parties have selected.
+    /// @return fairPrice Of one unit, WAD.
+    /// @return band Greatest distance of a fill from it, WAD: the greater of 2 % of the spot and half the scan range on the
+    /// option's delta.
+    /// @return spot Accepted price of the underlying, WAD.
+    function _optionTerms(Instrument series)
+        internal
+        view
+        returns (int256 fairPrice, int256 band, uint256 spot)
+    {
         if (block.timestamp >= series.expiry()) {
             revert Clearinghouse_SeriesExpired(series, block.timestamp);
         }
         Snapshot snapshot = ORACLE.snapshot(series.id());
-        (uint256 price, int256 delta) = _engine(PRICING_ENGINE).fairPrice(series);
-        uint256 move = Math.mulDiv(snapshot.spot(), snapshot.rangeMaintenance(), 2e18);
-        uint256 byDelta = Math.mulDiv(move, Wad.abs(delta), 1e18);
-        return (price.toInt256(), int256(Math.max(snapshot.spot() / LEAST_BAND_DIVISOR, byDelta)));
+        (uint256 price, int256 delta) = DEFAULT_ENGINE.fairPrice(series);
+        spot = snapshot.spot();
+        unchecked {
+            uint256 move = spot * snapshot.rangeMaintenance() / 2e18; // under 2^88 · 2^60
+            uint256 byDelta = Math.mulDiv(move, Wad.abs(delta), 1e18);
+            return (price.toInt256(), int256(Math.max(spot / LEAST_BAND_DIVISOR, byDelta)), spot);
+        }
     }
 
     /// @dev Fills `size` units. The buyer's premium rounds up, the seller's down.
@@ -99,26 +107,36 @@ abstract contract Options is Accounts, Registry {
         returns (int256 longDelta)
     {
         uint256 index = _findAmong(account.words, series, searched);
-        if (index == account.words.length) _append(account, PositionLib.option(series, 0));
-        return _setOption(account, index, series, account.words[index].optionSize() + size);
+        if (index == account.words.length) {
+            _append(account, PositionLib.option(series, size));
+            return _longOf(size);
+        }
+        return _changeOption(account, index, series, size);
     }
 
-    /// @dev Gives the word at `index` another size; zero removes it. Returns the change of the account's long size.
-    function _setOption(Account memory account, uint256 index, Instrument series, int256 size)
+    /// @dev Adds to the size of the word at `index`; zero removes it. Returns the change of the account's long size.
+    function _changeOption(Account memory account, uint256 index, Instrument series, int256 size)
         internal
         pure
         returns (int256 longDelta)
     {
-        longDelta = _longOf(size) - _longOf(account.words[index].optionSize());
-        if (size == 0) _remove(account, index);
-        else account.words[index] = PositionLib.option(series, size);
+        int256 before = _at(account.words, index).optionSize();
+        unchecked {
+            int256 sum = before + size; // what wraps is no int128 either
+            if (sum == 0) _remove(account, index);
+            else _put(account.words, index, PositionLib.option(series, sum));
+            return _longOf(sum) - _longOf(before);
+        }
     }
 
     /// @dev Takes what a trade did into the open interest. Growth needs a listed series near the money, and room under
-    /// the cap; whoever holds a series can leave it without either.
-    function _tradeSeries(Instrument series, int256 delta) internal {
+    /// the cap; whoever holds a series can leave it without either. A series that is open was listed, and stays so until
+    /// it expires.
+    /// @param spot Accepted price of the underlying, WAD.
+    function _tradeSeries(Instrument series, int256 delta, uint256 spot) internal {
         if (delta > 0) {
-            _requireOpenable(series);
+            if (_series[series].long == 0) _requireListed(series);
+            _requireNearTheMoney(series, spot);
             OptionMarket storage options = _optionMarkets[series.id()];
             uint256 openInterest = uint256(options.openInterest) + uint256(delta);
             if (openInterest > options.cap) {
@@ -159,13 +177,16 @@ abstract contract Options is Accounts, Registry {
         account.cash += realised;
     }
 
-    /// @dev A forward of zero, where no slice was ever published, is too far from any strike.
-    function _requireOpenable(Instrument series) private view {
+    function _requireListed(Instrument series) private view {
         if (!ORACLE.isListed(series.id(), series.expiry(), series.strike())) {
             revert Clearinghouse_SeriesNotListed(series);
         }
+    }
+
+    /// @dev A forward of zero, where no slice was ever published, is too far from any strike.
+    function _requireNearTheMoney(Instrument series, uint256 spot) private view {
         VolatilitySlice slice = ORACLE.slice(series.id(), series.expiry());
-        uint256 forward = ORACLE.snapshot(series.id()).spot() * slice.forwardRatio() / 1e8;
+        uint256 forward = spot * slice.forwardRatio() / 1e8;
         uint256 strike = series.strike() * STRIKE_UNIT;
         if (strike > forward * MAX_MONEYNESS || strike * MAX_MONEYNESS < forward) {
             revert Clearinghouse_StrikeTooFar(series, strike, forward);

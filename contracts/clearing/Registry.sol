@@ -10,8 +10,13 @@ import {IRiskEngine} from "../interfaces/IRiskEngine.sol";
 
 /// @title Which assets and engines there are
 /// @dev Storage: assets by id (0 is cash), engines by id. Nothing is ever unregistered; a cap of zero stops deposits.
+/// Engine 0, which nearly every account has, is fixed at construction, so that an assessment need not look it up.
 abstract contract Registry is AccessManaged, IClearinghouseBase {
     IOracleAdapter public immutable ORACLE;
+    IRiskEngine public immutable DEFAULT_ENGINE;
+
+    /// @dev The engine of accounts that never selected one.
+    uint8 internal constant DEFAULT_ENGINE_ID = 0;
 
     uint16 internal constant CASH = 0;
 
@@ -34,8 +39,12 @@ abstract contract Registry is AccessManaged, IClearinghouseBase {
     /// @dev Thrown when an address that must be a contract has no code.
     error Clearinghouse_NotAContract(address target);
 
-    constructor(address oracle) {
+    /// @dev Thrown when the first engine to be registered is another one than was fixed at construction.
+    error Clearinghouse_NotDefaultEngine(address engine, address expected);
+
+    constructor(address oracle, address defaultEngine) {
         ORACLE = IOracleAdapter(oracle);
+        DEFAULT_ENGINE = IRiskEngine(defaultEngine);
     }
 
     function _asset(uint16 id) internal view returns (Asset storage registered) {
@@ -45,6 +54,9 @@ abstract contract Registry is AccessManaged, IClearinghouseBase {
 
     function _addEngine(address engine_) internal returns (uint8 id) {
         if (_engineCount > type(uint8).max) revert Clearinghouse_RegistryFull(_engineCount);
+        if (_engineCount == DEFAULT_ENGINE_ID && engine_ != address(DEFAULT_ENGINE)) {
+            revert Clearinghouse_NotDefaultEngine(engine_, address(DEFAULT_ENGINE));
+        }
         id = uint8(_engineCount++);
         _engines[id] = IRiskEngine(engine_);
         emit EngineRegistered(id, engine_);
@@ -54,7 +66,9 @@ abstract contract Registry is AccessManaged, IClearinghouseBase {
         return _assets[CASH].cap;
     }
 
+    /// @dev The default engine answers before it is registered too; no asset opens before that.
     function _engine(uint8 id) internal view returns (IRiskEngine registered) {
+        if (id == DEFAULT_ENGINE_ID) return DEFAULT_ENGINE;
         registered = _engines[id];
         if (address(registered) == address(0)) revert Clearinghouse_UnknownEngine(id);
     }

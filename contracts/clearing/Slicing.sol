@@ -94,12 +94,16 @@ abstract contract Slicing is Trading {
     /// are of different instruments, so only what `into` held before can be in the one that moves.
     function _moveWords(Account memory from, Account memory into, int256 fraction) private {
         uint256 searched = into.words.length;
-        for (uint256 i = from.words.length; i > 0; --i) {
+        uint256 i = from.words.length;
+        while (i > 0) {
+            unchecked {
+                --i;
+            }
             if (searched > into.words.length) searched = into.words.length;
-            uint256 kind = from.words[i - 1].kind();
-            if (kind == KIND_OPTION) _moveOption(from, into, i - 1, fraction, searched);
-            else if (kind == KIND_PERP) _movePerp(from, into, i - 1, fraction, searched);
-            else if (kind == KIND_COLLATERAL) _moveCollateral(from, into, i - 1, fraction);
+            uint256 kind = _at(from.words, i).kind();
+            if (kind == KIND_OPTION) _moveOption(from, into, i, fraction, searched);
+            else if (kind == KIND_PERP) _movePerp(from, into, i, fraction, searched);
+            else if (kind == KIND_COLLATERAL) _moveCollateral(from, into, i, fraction);
         }
     }
 
@@ -111,13 +115,15 @@ abstract contract Slicing is Trading {
         int256 fraction,
         uint256 searched
     ) private {
-        Position word = from.words[index];
-        int256 size = word.optionSize() * fraction / 1e18;
-        if (size == 0) return;
-        Instrument series = word.instrument();
-        int256 delta = _setOption(from, index, series, word.optionSize() - size);
-        delta += _addOption(into, series, size, searched);
-        _moveSeries(series, delta, delta);
+        Position word = _at(from.words, index);
+        unchecked {
+            int256 size = _part(word.optionSize(), fraction);
+            if (size == 0) return;
+            Instrument series = word.instrument();
+            int256 delta = _changeOption(from, index, series, -size);
+            delta += _addOption(into, series, size, searched); // changes of int128
+            _moveSeries(series, delta, delta);
+        }
     }
 
     function _movePerp(
@@ -127,9 +133,9 @@ abstract contract Slicing is Trading {
         int256 fraction,
         uint256 searched
     ) private {
-        Position word = from.words[index];
-        int256 size = word.perpSize() * fraction / 1e18;
-        int256 quote = word.perpQuote() * fraction / 1e18;
+        Position word = _at(from.words, index);
+        int256 size = _part(word.perpSize(), fraction);
+        int256 quote = _part(word.perpQuote(), fraction);
         // A size too small to split leaves its quote behind otherwise, and with it a debt that nobody takes over.
         if (size == 0) {
             from.words[index] = PositionLib.perp(word.id(), word.perpSize(), word.perpQuote() - quote);
@@ -153,9 +159,18 @@ abstract contract Slicing is Trading {
         else from.words[index] = PositionLib.collateral(word.id(), word.amount() - amount);
     }
 
+    /// @dev A fraction of an int128, rounded towards zero; a fraction is at most one.
+    function _part(int256 quantity, int256 fraction) private pure returns (int256) {
+        unchecked {
+            return quantity * fraction / 1e18;
+        }
+    }
+
     function _onlyDerivatives(Position[] memory words) private pure returns (bool) {
-        for (uint256 i; i < words.length; ++i) {
-            if (words[i].kind() == KIND_COLLATERAL) return false;
+        unchecked {
+            for (uint256 i; i < words.length; ++i) {
+                if (_at(words, i).kind() == KIND_COLLATERAL) return false;
+            }
         }
         return true;
     }

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
-import {Fill, IClearinghouseCore, Trade} from "../interfaces/IClearinghouse.sol";
+import {Fill, IClearinghouseCore} from "../interfaces/IClearinghouse.sol";
 import {AccountId} from "../types/AccountId.sol";
 import {Instrument, KIND_COLLATERAL, KIND_OPTION, KIND_PERP, Position} from "../types/Position.sol";
 import {Snapshot} from "../types/Snapshot.sol";
@@ -29,12 +28,16 @@ abstract contract Trading is Custody {
     /// @param band Greatest distance of a fill's price from the fair price, WAD.
     /// @param basis Mark less cumulative funding, WAD; zero but for perpetuals.
     /// @param unit Smallest units of collateral in one whole token.
+    /// @param spot Accepted price of an option's underlying, WAD.
+    /// @param longDelta Change of Σ of long sizes so far, WAD.
+    /// @param claimDelta What the accounts together received so far, WAD of cash; what is negative goes to the fee account.
     struct Terms {
         Instrument instrument;
         int256 fairPrice;
         int256 band;
         int256 basis;
         uint256 unit;
+        uint256 spot;
         int256 longDelta;
         int256 claimDelta;
     }
@@ -58,18 +61,24 @@ abstract contract Trading is Custody {
     }
 
     /// @inheritdoc IClearinghouseCore
-    function applyTrade(Trade calldata trade) external lock {
+    function applyTrade(
+        Instrument instrument,
+        AccountId takerId,
+        uint256 takerMinHealth,
+        bool takerReduceOnly,
+        Fill[] calldata fills
+    ) external lock {
         if (msg.sender != EXCHANGE) revert Clearinghouse_NotExchange(msg.sender);
-        Terms memory terms = _terms(trade.instrument);
+        Terms memory terms = _terms(instrument);
         CashFlow memory flow = _openCash();
-        Account memory taker = _load(flow, trade.taker, 1);
-        for (uint256 i; i < trade.fills.length; ++i) {
-            _applyFill(flow, terms, trade, trade.fills[i], taker);
+        Account memory taker = _load(flow, takerId, 1);
+        for (uint256 i; i < fills.length; ++i) {
+            _applyFill(flow, terms, taker, takerReduceOnly, fills[i]);
         }
-        _checkTrade(flow, taker, trade.takerMinHealth);
+        _checkTrade(flow, taker, takerMinHealth);
         _save(flow, taker);
-        if (terms.instrument.kind() == KIND_PERP) _moveOpenInterest(terms.instrument.id(), terms.longDelta);
-        else if (terms.instrument.kind() == KIND_OPTION) _tradeSeries(terms.instrument, terms.longDelta);
+        if (instrument.kind() == KIND_PERP) _moveOpenInterest(instrument.id(), terms.longDelta);
+        else if (instrument.kind() == KIND_OPTION) _tradeSeries(instrument, terms.longDelta, terms.spot);
         _credit(flow, FEE_ACCOUNT, -terms.claimDelta);
         _closeCash(flow, 0, false);
     }
@@ -77,28 +86,34 @@ abstract contract Trading is Custody {
     function _applyFill(
         CashFlow memory flow,
         Terms memory terms,
-        Trade calldata trade,
-        Fill calldata fill,
-        Account memory taker
+        Account memory taker,
+        bool takerReduceOnly,
+        Fill calldata fill
     ) private {
-        if (fill.maker == trade.taker) {
+        if (fill.maker == taker.id) {
             revert Clearinghouse_InvalidCounterparty(fill.maker);
         }
         int256 price = fill.price.toInt256();
-        if (Wad.abs(price - terms.fairPrice) > uint256(terms.band)) {
-            revert Clearinghouse_PriceOutsideBand(fill.price, uint256(terms.fairPrice), uint256(terms.band));
+        int256 size = fill.size;
+        unchecked {
+            // Neither price is negative.
+            if (Wad.abs(price - terms.fairPrice) > uint256(terms.band)) {
+                revert Clearinghouse_PriceOutsideBand(
+                    fill.price, uint256(terms.fairPrice), uint256(terms.band)
+                );
+            }
         }
-        _fillSide(terms, taker, fill.size, price, fill.takerFee, trade.takerReduceOnly);
+        _fillSide(terms, taker, size, price, fill.takerFee, takerReduceOnly);
         Account memory maker = _load(flow, fill.maker, 1);
-        _fillSide(terms, maker, -fill.size, price, fill.makerFee, fill.makerReduceOnly);
+        _fillSide(terms, maker, -size, price, fill.makerFee, fill.makerReduceOnly);
         _checkTrade(flow, maker, fill.makerMinHealth);
         _save(flow, maker);
         emit Traded(
-            trade.instrument,
-            trade.taker,
-            fill.maker,
-            fill.size,
-            fill.price,
+            terms.instrument,
+            taker.id,
+            maker.id,
+            size,
+            uint256(price),
             fill.takerFee,
             fill.makerFee,
             terms.basis
@@ -111,7 +126,7 @@ abstract contract Trading is Custody {
         Account memory account,
         int256 size,
         int256 price,
-        uint256 fee,
+        uint128 fee,
         bool reduceOnly
     ) private pure {
         if (reduceOnly) _requireReducing(terms.instrument, account, size);
@@ -126,9 +141,13 @@ abstract contract Trading is Custody {
         } else {
             claimDelta = _fillSpot(account, terms.instrument, size, price, terms.unit);
         }
-        account.cash -= fee.toInt256();
-        terms.longDelta += longDelta;
-        terms.claimDelta += claimDelta - fee.toInt256();
+        unchecked {
+            // Cash is under 2^168 (specification §6.7), a fee and the change of a size under 2^129.
+            int256 paid = int256(uint256(fee));
+            account.cash -= paid;
+            terms.claimDelta += claimDelta - paid;
+            terms.longDelta += longDelta;
+        }
     }
 
     /// @dev Exchanges collateral for cash inside the account; what it pays rounds up, what it gets rounds down.
@@ -164,7 +183,7 @@ abstract contract Trading is Custody {
         if (!instrument.isCanonical()) revert Clearinghouse_UnsupportedInstrument(instrument);
         terms.instrument = instrument;
         if (instrument.kind() == KIND_OPTION) {
-            (terms.fairPrice, terms.band) = _optionTerms(instrument);
+            (terms.fairPrice, terms.band, terms.spot) = _optionTerms(instrument);
             return terms;
         }
         Snapshot snapshot;
@@ -179,6 +198,8 @@ abstract contract Trading is Custody {
         } else {
             revert Clearinghouse_UnsupportedInstrument(instrument);
         }
-        terms.band = int256(Math.mulDiv(snapshot.spot(), snapshot.rangeMaintenance(), 2e18));
+        unchecked {
+            terms.band = int256(snapshot.spot() * snapshot.rangeMaintenance() / 2e18); // under 2^88 · 2^60
+        }
     }
 }

@@ -100,21 +100,20 @@ abstract contract Orders is EIP712, IExchange {
         bytes32 orderHash = _hashTypedDataV4(_structHash(order));
         _requireSigned(order.account, orderHash, signed.signature);
 
-        Lane memory held = _lanes[order.account][uint192(order.nonce >> 64)];
-        uint64 sequence = uint64(order.nonce);
+        Lane storage held = _lanes[order.account][uint192(order.nonce >> 64)];
+        (uint64 sequence, uint256 filled) = (held.sequence, held.filled);
         if (order.nonce & RECALLABLE != 0) _requireNotRecalled(order.account, order.nonce);
-        if (sequence < held.sequence) {
-            revert Exchange_OrderSuperseded(order.account, order.nonce, held.sequence);
+        if (uint64(order.nonce) < sequence) {
+            revert Exchange_OrderSuperseded(order.account, order.nonce, sequence);
         }
-        if (sequence > held.sequence) held = Lane({sequence: sequence, filled: 0});
+        if (uint64(order.nonce) > sequence) filled = 0;
         uint256 total = order.size < 0 ? uint256(-order.size) : uint256(order.size);
-        uint256 left = total > held.filled ? total - held.filled : 0;
-        if (size > left || size > type(uint128).max - held.filled) {
+        uint256 left = total > filled ? total - filled : 0;
+        if (size > left || size > type(uint128).max - filled) {
             revert Exchange_Overfilled(order.account, order.nonce, left, size);
         }
-        held.filled += uint128(size);
-        _lanes[order.account][uint192(order.nonce >> 64)] = held;
-        emit OrderFilled(orderHash, order.account, order.nonce, held.filled);
+        filled += size;
+        (held.sequence, held.filled) = (uint64(order.nonce), uint128(filled));
     }
 
     /// @dev A key's signature first, of the owner or of a delegate who may trade; then, if the owner is a contract, its

@@ -35,19 +35,10 @@ struct Fill {
     AccountId maker;
     int256 size;
     uint256 price;
-    uint256 makerFee;
-    uint256 takerFee;
+    uint128 makerFee;
+    uint128 takerFee;
     uint256 makerMinHealth;
     bool makerReduceOnly;
-}
-
-/// @notice A trade of one taker against makers in one instrument.
-struct Trade {
-    Instrument instrument;
-    AccountId taker;
-    uint256 takerMinHealth;
-    bool takerReduceOnly;
-    Fill[] fills;
 }
 
 /// @notice What a liquidator takes and pays.
@@ -110,6 +101,9 @@ interface IClearinghouseBase {
 
     /// @notice The adapter with the accepted prices.
     function ORACLE() external view returns (IOracleAdapter);
+
+    /// @notice The engine of every account that selected none: number 0, once it is registered.
+    function DEFAULT_ENGINE() external view returns (IRiskEngine);
 }
 
 /// @title What the Clearinghouse answers itself: the roads that are taken often
@@ -126,8 +120,17 @@ interface IClearinghouseCore is IClearinghouseBase {
     /// names any account, a delegate only another one of the owner's.
     function transfer(AccountId from, AccountId to, uint16 asset, uint256 amount) external;
 
-    /// @notice Carries out a trade. Only the Exchange, which has verified both sides' consent.
-    function applyTrade(Trade calldata trade) external;
+    /// @notice Carries out a trade of one taker against makers in one instrument. Only the Exchange, which has verified
+    /// both sides' consent.
+    /// @param takerMinHealth E/MM that the taker asks for after the trade, WAD; zero for none.
+    /// @param takerReduceOnly Whether the taker's position may only shrink.
+    function applyTrade(
+        Instrument instrument,
+        AccountId taker,
+        uint256 takerMinHealth,
+        bool takerReduceOnly,
+        Fill[] calldata fills
+    ) external;
 
     /// @notice Moves a slice of an account. Only the Liquidator.
     function transferSlice(Slice calldata slice) external;

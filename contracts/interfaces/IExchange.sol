@@ -36,11 +36,15 @@ struct SignedOrder {
 
 /// @title Matches signed orders
 interface IExchange {
-    /// @param filled Size filled of the lane's current sequence so far, WAD.
-    event OrderFilled(bytes32 indexed orderHash, AccountId indexed account, uint256 nonce, uint256 filled);
+    /// @notice `size` (WAD, positive) of a taker's and of a maker's order were filled; `Traded` of the Clearinghouse says
+    /// in what and at which price.
+    event OrdersFilled(
+        AccountId indexed taker, AccountId indexed maker, uint256 takerNonce, uint256 makerNonce, uint256 size
+    );
     event OrderCancelled(AccountId indexed account, uint256 nonce);
     event OrdersRecalled(AccountId indexed account, uint64 sequence);
-    event FeesSet(Instrument indexed instrument, uint256 makerFee, uint256 takerFee);
+    /// @param product Kind and underlying: what the fees are of.
+    event FeesSet(Instrument indexed product, uint256 makerFee, uint256 takerFee);
 
     /// @notice Fills a taker's order against makers' orders, each at the maker's price. Anybody may call.
     /// @param sizes Size to fill of each maker's order, WAD, always positive.

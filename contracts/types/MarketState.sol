@@ -6,17 +6,22 @@ pragma solidity ^0.8.28;
 /// | bits      | field                | unit                                        |
 /// |-----------|----------------------|---------------------------------------------|
 /// | 166 … 255 | open interest        | uint90, WAD: Σ of long sizes                |
-/// |  76 … 165 | cumulative funding   | int90, WAD of cash for one unit             |
+/// | 154 … 165 | cap, digits          | uint12, times the power of ten below        |
+/// | 150 … 153 | cap, exponent        | of ten, 1e-9                                |
+/// |  76 … 149 | cumulative funding   | int74, 1e-13 of cash for one unit           |
 /// |  32 … 75  | funding rate         | int44, 1e-13 of cash for one unit a second  |
 /// |   0 … 31  | time of the rate     | unix seconds; zero if the market is unknown |
 ///
-/// Funding runs linearly from the time of the rate, so reading it costs no write.
+/// Funding runs linearly from the time of the rate, so reading it costs no write. The cap is in the word so that growth
+/// reads nothing else; what three or four decimal digits can say is enough for it.
 type MarketState is uint256;
 
 using MarketStateLib for MarketState global;
 
 /// @dev Thrown when open interest does not fit its field.
 error MarketState_OpenInterestOverflow(uint256 openInterest);
+/// @dev Thrown when a cap is not 0 … 4095 times a power of ten from 1e-9 to 1e6 units.
+error MarketState_InexactCap(uint256 cap);
 
 library MarketStateLib {
     /// @dev A rate speaks for at most this long: with no accepted price there is no index to charge on.
@@ -24,7 +29,13 @@ library MarketStateLib {
 
     int256 private constant RATE_UNIT = 1e5; // 1e-13 of cash in WAD
     int256 private constant MAX_RATE = (1 << 43) - 1;
-    int256 private constant MAX_FUNDING = (1 << 89) - 1;
+    int256 private constant MAX_FUNDING = (1 << 73) - 1;
+    uint256 private constant FUNDING_MASK = ((1 << 74) - 1) << 76;
+
+    uint256 private constant CAP_UNIT = 1e9; // 1e-9 in WAD
+    uint256 private constant CAP_DIGITS = 1 << 12;
+    uint256 private constant CAP_EXPONENTS = 1 << 4;
+    uint256 private constant CAP_MASK = 0xffff << 150;
 
     function isListed(MarketState self) internal pure returns (bool) {
         return uint32(MarketState.unwrap(self)) != 0;
@@ -35,13 +46,18 @@ library MarketStateLib {
         return MarketState.unwrap(self) >> 166;
     }
 
-    /// @notice Cash that one long unit pays a second, WAD.
-    function rate(MarketState self) internal pure returns (int256 value) {
-        assembly ("memory-safe") {
-            value := sar(212, shl(180, self))
-        }
+    /// @notice Greatest open interest that a trade may reach, WAD.
+    function cap(MarketState self) internal pure returns (uint256) {
         unchecked {
-            value *= RATE_UNIT; // under 2^43 · 2^17
+            uint256 exponent = (MarketState.unwrap(self) >> 150) & (CAP_EXPONENTS - 1);
+            return ((MarketState.unwrap(self) >> 154) & (CAP_DIGITS - 1)) * 10 ** exponent * CAP_UNIT;
+        }
+    }
+
+    /// @notice Cash that one long unit pays a second, WAD.
+    function rate(MarketState self) internal pure returns (int256) {
+        unchecked {
+            return _rateCount(self) * RATE_UNIT; // under 2^43 · 2^17
         }
     }
 
@@ -50,17 +66,10 @@ library MarketStateLib {
     }
 
     /// @notice Cumulative funding for one unit at `nowTime`, WAD. Saturates: a market never freezes on it.
-    function fundingAt(MarketState self, uint256 nowTime) internal pure returns (int256 value) {
-        assembly ("memory-safe") {
-            value := sar(166, shl(90, self))
-        }
+    function fundingAt(MarketState self, uint256 nowTime) internal pure returns (int256) {
         unchecked {
-            uint256 elapsed = nowTime - time(self); // a state is never from the future
-            if (elapsed > RATE_LIFE) elapsed = RATE_LIFE;
-            value += rate(self) * int256(elapsed); // under 2^89 + 2^60 · 2^12
+            return _fundingCount(self, nowTime) * RATE_UNIT; // under 2^73 · 2^17
         }
-        if (value > MAX_FUNDING) return MAX_FUNDING;
-        if (value < -MAX_FUNDING) return -MAX_FUNDING;
     }
 
     /// @notice The state at `nowTime` with a new rate from then on; the rate saturates and rounds to zero.
@@ -72,9 +81,9 @@ library MarketStateLib {
         int256 scaled = ratePerSecond / RATE_UNIT;
         if (scaled > MAX_RATE) scaled = MAX_RATE;
         if (scaled < -MAX_RATE) scaled = -MAX_RATE;
-        uint256 funding = uint256(fundingAt(self, nowTime)) & ((1 << 90) - 1);
+        uint256 funding = (uint256(_fundingCount(self, nowTime)) << 76) & FUNDING_MASK;
         return MarketState.wrap(
-            (openInterest(self) << 166) | (funding << 76) | ((uint256(scaled) & ((1 << 44) - 1)) << 32)
+            (MarketState.unwrap(self) >> 150 << 150) | funding | ((uint256(scaled) & ((1 << 44) - 1)) << 32)
                 | uint32(nowTime)
         );
     }
@@ -82,5 +91,41 @@ library MarketStateLib {
     function withOpenInterest(MarketState self, uint256 openInterest_) internal pure returns (MarketState) {
         if (openInterest_ >= 1 << 90) revert MarketState_OpenInterestOverflow(openInterest_);
         return MarketState.wrap((MarketState.unwrap(self) & ((1 << 166) - 1)) | (openInterest_ << 166));
+    }
+
+    /// @notice The state with another cap, WAD, which must be representable.
+    function withCap(MarketState self, uint256 cap_) internal pure returns (MarketState) {
+        uint256 digits = cap_ / CAP_UNIT;
+        uint256 exponent;
+        while (digits >= CAP_DIGITS && exponent < CAP_EXPONENTS - 1) {
+            digits /= 10;
+            ++exponent;
+        }
+        MarketState next = MarketState.wrap(
+            (MarketState.unwrap(self) & ~CAP_MASK) | (digits & (CAP_DIGITS - 1)) << 154 | exponent << 150
+        );
+        if (cap(next) != cap_) revert MarketState_InexactCap(cap_);
+        return next;
+    }
+
+    /// @dev The rate in 1e-13 a second.
+    function _rateCount(MarketState self) private pure returns (int256 value) {
+        assembly ("memory-safe") {
+            value := sar(212, shl(180, self))
+        }
+    }
+
+    /// @dev Cumulative funding in 1e-13.
+    function _fundingCount(MarketState self, uint256 nowTime) private pure returns (int256 value) {
+        assembly ("memory-safe") {
+            value := sar(182, shl(106, self))
+        }
+        unchecked {
+            uint256 elapsed = nowTime - time(self); // a state is never from the future
+            if (elapsed > RATE_LIFE) elapsed = RATE_LIFE;
+            value += _rateCount(self) * int256(elapsed); // under 2^73 + 2^43 · 2^12
+        }
+        if (value > MAX_FUNDING) return MAX_FUNDING;
+        if (value < -MAX_FUNDING) return -MAX_FUNDING;
     }
 }

@@ -136,6 +136,12 @@ library InstrumentLib {
         return uint16(Instrument.unwrap(self) >> 232);
     }
 
+    /// @notice Kind and underlying (of collateral, kind and asset), all else zero: what every series of options on an
+    /// underlying shares, and of anything else the instrument itself.
+    function product(Instrument self) internal pure returns (Instrument) {
+        return Instrument.wrap((Instrument.unwrap(self) >> 232) << 232);
+    }
+
     /// @notice When an option expires, unix seconds.
     function expiry(Instrument self) internal pure returns (uint32) {
         return uint32(Instrument.unwrap(self) >> 200);

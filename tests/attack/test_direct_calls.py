@@ -30,7 +30,7 @@ def test_a_forged_trade(world: ClearingWorld) -> None:
     trade = (ETH_PERP, attacker, 0, False, [fill])
     for intruder in intruders(world):
         if intruder != world.exchange.address:
-            _refused(world, intruder, "applyTrade", trade, "Clearinghouse_NotExchange")
+            _refused(world, intruder, "applyTrade", "Clearinghouse_NotExchange", *trade)
 
 
 def test_a_forged_slice(world: ClearingWorld) -> None:
@@ -38,7 +38,7 @@ def test_a_forged_slice(world: ClearingWorld) -> None:
     piece = (victim, attacker, 10**18, 0, 0, 0, 0)
     for intruder in intruders(world):
         if intruder != world.liquidator.address:
-            _refused(world, intruder, "transferSlice", piece, "Clearinghouse_NotLiquidator")
+            _refused(world, intruder, "transferSlice", "Clearinghouse_NotLiquidator", piece)
 
 
 def test_a_forged_funding_rate(world: ClearingWorld) -> None:
@@ -50,10 +50,10 @@ def test_a_forged_funding_rate(world: ClearingWorld) -> None:
 
 
 def _refused(
-    world: ClearingWorld, intruder: str, function: str, argument: object, error: str
+    world: ClearingWorld, intruder: str, function: str, error: str, *arguments: object
 ) -> None:
     with reverts(error, intruder):
-        _as(world, intruder, lambda: getattr(world.house, function)(argument, sender=intruder))
+        _as(world, intruder, lambda: getattr(world.house, function)(*arguments, sender=intruder))
 
 
 def _as(world: ClearingWorld, intruder: str, call: Callable[[], object]) -> None:

@@ -47,7 +47,7 @@ def calls(world: ClearingWorld, attacker: AccountId) -> dict[str, bytes]:
         "selectEngine": house.selectEngine.encode(attacker, 0),
         "collectReserve": house.collectReserve.encode(),
         "setFundingRate": house.setFundingRate.encode(ETH, 1),
-        "applyTrade": house.applyTrade.encode((0, attacker, 0, False, [])),
+        "applyTrade": house.applyTrade.encode(0, attacker, 0, False, []),
         "transferSlice": house.transferSlice.encode((attacker, attacker, 0, 0, 0, 0, 0)),
         "margin": house.margin.encode(attacker, 0),
         "portfolio": house.portfolio.encode(attacker),

@@ -22,7 +22,7 @@ COUNCIL_ADDRESS = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 GUARD_ADDRESS = "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC"
 GOVERNOR_ADDRESS = "0x90F79bf6EB2c4f870365E785982E1f101E93b906"
 HOUR = 3600
-FEES = ("Exchange", "setFees", "instrument=ETH-PERP", "makerFee=1", "takerFee=2")
+FEES = ("Exchange", "setFees", "product=ETH-PERP", "makerFee=1", "takerFee=2")
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def test_a_change_is_scheduled_shown_and_executed(devnet: Devnet, client: Client
 
 
 def test_the_guardian_cancels(devnet: Devnet, deployed: str) -> None:
-    change = ("Exchange", "setFees", "instrument=BTC-PERP", "makerFee=3", "takerFee=4")
+    change = ("Exchange", "setFees", "product=BTC-PERP", "makerFee=3", "takerFee=4")
     scheduled = devnet.ape("govern", "schedule", *change, *COUNCIL)
     assert "cancelled" in devnet.ape("govern", "cancel", operation(scheduled), *GUARD)
     assert "nothing waits" in devnet.ape("govern", "list")

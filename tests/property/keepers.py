@@ -270,7 +270,7 @@ class Keepers(Orders):
             ),
             (
                 "Clearinghouse_NotExchange",
-                lambda: house.applyTrade((PERPS[u], mine, 0, False, []), sender=thief),
+                lambda: house.applyTrade(PERPS[u], mine, 0, False, [], sender=thief),
                 lambda: model.house.apply_trade(thief, Trade(PERPS[u], mine, ())),
             ),
             (

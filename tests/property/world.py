@@ -13,7 +13,6 @@ from typing import Any
 from ballast.codec import AccountId, Snapshot, VolatilitySlice
 from ballast.deploy import config
 from ballast.deploy.plan import SEQUENCER
-from ballast.model import words as word_of
 from ballast.model.clearinghouse import Addresses
 from ballast.model.exchange import Order, SignedOrder
 from ballast.model.refusal import Refused
@@ -136,25 +135,24 @@ class World:
             token = book.asset(held.token.symbol).token.lower()
             feed = book.underlying(held.underlying).id
             house.register_asset(token, held.token.decimals, feed)
-            house.set_asset_cap(index, held.cap)
             haircuts = held.haircut_bps, held.extra_haircut_bps
             governed.set_asset(
                 index, AssetRisk(feed, held.token.decimals, *haircuts), now=house.now
             )
-            key = word_of.collateral_word(index, 0)
-            system.exchange.set_fees(key, held.fees.maker, held.fees.taker)
         for one in configured.underlyings:
             if one.market:
                 house.list_market(one.id)
                 house.set_market_cap(one.id, one.market.cap)
-                key = word_of.perp_word(one.id, 0, 0)
-                system.exchange.set_fees(key, one.market.fees.maker, one.market.fees.taker)
             if one.options:
                 system.feeds.configure_volatility(one.id, one.options.volatility)
                 house.set_option_cap(one.id, one.options.cap)
+        for _, product, fees in configured.fees():
+            system.exchange.set_fees(product.key, fees.maker, fees.taker)
         governed.selectable = True
         self._risk = JointScenarioEngine(system.feeds, governed.parameters, system.feeds)
         house.register_engine(self._risk)
+        for index, held in enumerate(configured.collateral, start=1):
+            house.set_asset_cap(index, held.cap)
 
     def _fund(self) -> None:
         """Every owner has a wallet of every token, all of it allowed to the Clearinghouse."""

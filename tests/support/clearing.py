@@ -59,6 +59,7 @@ BTC_PERP = Key.perp(BTC).key
 WETH_SPOT = Key.collateral(WETH).key
 WBTC_SPOT = Key.collateral(WBTC).key
 UNLIMITED = 2**128 - 1
+UNLIMITED_MARKET = 4095 * 10**24
 FOREVER = 2**40
 SECONDS = 12
 
@@ -217,6 +218,8 @@ class ClearingWorld:
     """Clearinghouse, Exchange, Liquidator, OracleAdapter and one engine, and the model of them."""
 
     ADAPTER = "OracleAdapter"
+    DEFAULT_ENGINE_AHEAD = 4
+    """How many contracts are created between the Clearinghouse and engine 0."""
 
     def __init__(
         self,
@@ -263,6 +266,7 @@ class ClearingWorld:
             oracle,
             exchange,
             liquidator,
+            self._address_ahead(self.DEFAULT_ENGINE_AHEAD),
             self.tokens[CASH],
             self.fee_account,
             self.insurance_account,
@@ -319,7 +323,7 @@ class ClearingWorld:
             self.engine.setUnderlying(underlying, RISK.as_tuple())
             self._note_logs()
             self.list_market(underlying)
-            self.set_market_cap(underlying, UNLIMITED)
+            self.set_market_cap(underlying, UNLIMITED_MARKET)
         for underlying, token, decimals in ((ETH, WETH, 18), (BTC, WBTC, 8)):
             self.register_asset(self.tokens[token], decimals, underlying)
             self.engine.setAsset(token, HAIRCUT, EXTRA_HAIRCUT)
@@ -550,10 +554,10 @@ class ClearingWorld:
             return JointScenarioEngine(self.system.feeds, PARAMETERS)
         return ContractEngine(engine)
 
-    def set_fees(self, instrument: int, maker: int, taker: int) -> None:
+    def set_fees(self, product: int, maker: int, taker: int) -> None:
         self.both(
-            lambda: self.exchange.setFees(instrument, maker, taker),
-            lambda: self.model_exchange.set_fees(instrument, maker, taker),
+            lambda: self.exchange.setFees(product, maker, taker),
+            lambda: self.model_exchange.set_fees(product, maker, taker),
         )
 
     def as_module(self, module: RevmContract, call: Callable[[], Any]) -> Any:

@@ -29,6 +29,7 @@ class OptionWorld(ClearingWorld):
     """Engine 0 takes option values from a table; everything else is the real thing."""
 
     PRICED = False
+    DEFAULT_ENGINE_AHEAD = 5
 
     def _configure(self) -> None:
         super()._configure()
@@ -101,3 +102,4 @@ class PricedWorld(OptionWorld):
     """The scenario engine values options too, at a volatility of 60 %."""
 
     PRICED = True
+    DEFAULT_ENGINE_AHEAD = 4

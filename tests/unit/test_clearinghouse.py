@@ -384,6 +384,22 @@ def test_an_asset_cap_is_bounded(world: ClearingWorld) -> None:
         world.set_asset_cap(WBTC, bound + 1)
 
 
+def test_the_first_engine_is_fixed_at_construction(world: ClearingWorld) -> None:
+    other, given = world.oracle, world.engine
+    modules = [world.manager, world.oracle, world.exchange, world.liquidator, given]
+    accounts = world.fee_account, world.insurance_account
+    house = world.evm.deploy("Clearinghouse", *modules, world.tokens[CASH], *accounts)
+    assert house.DEFAULT_ENGINE() == given.address
+    with reverts("Clearinghouse_UnknownEngine", 0):
+        house.engine(0)
+    with reverts("Clearinghouse_UnknownEngine", 0):
+        house.setAssetCap(CASH, 1)
+    with reverts("Clearinghouse_NotDefaultEngine", other.address, given.address):
+        house.registerEngine(other)
+    house.registerEngine(given)
+    assert house.engine(0) == given.address
+
+
 def test_registering_engines(world: ClearingWorld) -> None:
     with reverts("Clearinghouse_NotAContract", DEPLOYER):
         world.house.registerEngine(DEPLOYER)
@@ -395,7 +411,7 @@ def test_registering_engines(world: ClearingWorld) -> None:
 
 
 def test_a_clearinghouse_needs_a_real_token(world: ClearingWorld, trader: AccountId) -> None:
-    modules = [world.manager, world.oracle, world.exchange, world.liquidator]
+    modules = [world.manager, world.oracle, world.exchange, world.liquidator, world.engine]
     with reverts("Clearinghouse_NotAContract", DEPLOYER):
         world.evm.deploy("Clearinghouse", *modules, DEPLOYER, trader, trader)
 
@@ -807,6 +823,32 @@ def test_cumulative_funding_saturates(world: ClearingWorld) -> None:
     assert state.funding_at(100) == MAX_FUNDING
     assert replace(state, funding=-MAX_FUNDING, scaled_rate=-1).funding_at(9) == -MAX_FUNDING
     assert MAX_RATE * RATE_UNIT * 3600 < MAX_FUNDING
+
+
+def test_caps_of_markets_have_a_few_digits(world: ClearingWorld) -> None:
+    unit = 10**9
+    for cap in (0, unit, 4095 * unit, 4100 * unit, 2500 * WAD, 123 * 10**22, 4095 * 10**24):
+        world.set_market_cap(ETH, cap)
+        assert world.house.market(ETH)[3] == cap
+    for cap in (1, unit + 1, 4096 * unit, 12345 * WAD, 4096 * 10**24, 2**256 - 1):
+        with reverts("MarketState_InexactCap", cap):
+            world.set_market_cap(ETH, cap)
+
+
+def test_a_cap_leaves_the_rest_of_the_market_alone(world: ClearingWorld) -> None:
+    oracle = world.oracle.address
+    for rate in (10**15, -(10**15)):
+        world.both(
+            lambda rate=rate: world.as_module(
+                world.oracle, lambda: world.house.setFundingRate(ETH, rate, sender=oracle)
+            ),
+            lambda rate=rate: world.model.set_funding_rate(oracle, ETH, rate),
+        )
+        world.advance()
+        before = world.house.market(ETH)
+        world.set_market_cap(ETH, 4095 * 10**24)
+        assert world.house.market(ETH)[:3] == before[:3]
+        world.set_market_cap(ETH, 7 * WAD)
 
 
 def test_an_unlisted_market_has_no_funding(world: ClearingWorld) -> None:

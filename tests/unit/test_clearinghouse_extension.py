@@ -12,7 +12,7 @@ from tests.support.clearing import ETH, ClearingWorld, artefacts
 from tests.support.revm import Reverted, reverts
 
 CORE, EXTENSION = "Clearinghouse", "ClearinghouseExtension"
-SHARED = {"authority", "setAuthority", "isConsumingScheduledOp", "ORACLE"}
+SHARED = {"authority", "setAuthority", "isConsumingScheduledOp", "ORACLE", "DEFAULT_ENGINE"}
 """What a common base brings into both: the Clearinghouse answers these itself."""
 
 

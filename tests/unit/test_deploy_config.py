@@ -139,6 +139,12 @@ def test_publishers_are_put_in_ascending_order():
         ),
         ("underlyings.ETH.risk", {"perp_initial": 50}, "perp_initial is 50, under its maintenance"),
         ("underlyings.ETH.risk", {"kappa": 2}, "underlyings.ETH.risk.kappa is not a known field"),
+        ("underlyings.ETH.market.cap", 12345, "cap must be at most 4095 times a power of ten"),
+        (
+            "underlyings.ETH.options.maker_fee_bps",
+            11,
+            "maker_fee_bps must be a number from 0 to 10",
+        ),
         ("underlyings.ETH.market.cap", "much", "market.cap must be a number, not 'much'"),
         ("underlyings.ETH.market.taker_fee_bps", 11, "taker_fee_bps must be a number from 0 to 10"),
         ("underlyings.USDC.market", {"cap": 1}, "market.maker_fee_bps is missing"),

@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 from eth_account import Account as Keys
 
-from ballast.codec import AccountId
+from ballast.codec import AccountId, Instrument
 from ballast.model.exchange import MAX_FEE, RECALLABLE, Order, SignedOrder
 from ballast.units import WAD
 from tests.support.clearing import (
+    BTC,
     BTC_PERP,
     CHAIN_ID,
+    ETH,
     ETH_PERP,
     ClearingWorld,
     as_tuple,
@@ -515,6 +517,17 @@ def test_fees_are_bounded(world: ClearingWorld) -> None:
     stranger = world.owner("stranger")
     with reverts("AccessManagedUnauthorized", stranger):
         world.exchange.setFees(ETH_PERP, 0, 0, sender=stranger)
+
+
+def test_series_have_the_fees_of_their_underlying(world: ClearingWorld) -> None:
+    options = Instrument.options(ETH).key
+    series = Instrument.option(ETH, 2**31, 7 * WAD, True).key
+    world.set_fees(options, 1, 2)
+    world.set_fees(Instrument.options(BTC).key, 3, 4)
+    assert world.exchange.fees(series) == world.model_exchange.fees(series) == (1, 2)
+    for product in (series, options + 1, ETH_PERP + 1, 0, 4 << 248):
+        with reverts("Exchange_UnknownProduct", product):
+            world.set_fees(product, 1, 2)
 
 
 def test_fees_round_up(world: ClearingWorld, taker: AccountId, maker: AccountId) -> None:

@@ -42,8 +42,11 @@ def risk(**changes: Any) -> str:
 
 def test_names_stand_for_what_they_name(system: System) -> None:
     key = Instrument.perp(1).key
-    parsed = parse(system, "Exchange", "setFees", "instrument=ETH-PERP", "makerFee=1", "takerFee=2")
+    parsed = parse(system, "Exchange", "setFees", "product=ETH-PERP", "makerFee=1", "takerFee=2")
     assert parsed == (key, 1, 2)
+    parsed = parse(system, "Exchange", "setFees", "product=ETH-OPTIONS", "makerFee=1", "takerFee=2")
+    assert parsed == (Instrument.options(1).key, 1, 2)
+    assert system.book.instrument_name(Instrument.options(1)) == "ETH-OPTIONS"
     assert parse(system, "Clearinghouse", "setAssetCap", "id=WBTC", "cap=1_000") == (2, 1000)
     engine = system.book.address("RuleEngine")
     assert parse(system, "Clearinghouse", "registerEngine", "engine_=RuleEngine") == (engine,)

@@ -101,5 +101,5 @@ def test_an_event_is_of_every_account_that_it_names() -> None:
     event = Event("Traded", args, block=1, transaction="0x", index=0)
     assert names_account(event, mine) and names_account(event, other)
     assert not names_account(event, third)
-    order = Event("OrderFilled", {"orderHash": bytes(mine)}, block=1, transaction="0x", index=0)
-    assert not names_account(order, mine)
+    fees = Event("FeesSet", {"product": bytes(mine)}, block=1, transaction="0x", index=0)
+    assert not names_account(fees, mine)

@@ -193,7 +193,7 @@ def test_engines_and_registries_are_in_the_events() -> None:
     world.register_engine(world.engine)
     world.fund(account, 100)
     world.select_engine(account, 1)
-    world.set_market_cap(ETH, 7)
+    world.set_market_cap(ETH, 7 * WAD)
     replayed = replay(world)
     assert differences(replayed.state, world.model.state) == []
     assert replayed.engines == [world.engine.address] * 2

@@ -96,7 +96,7 @@ def test_the_buyer_pays_rounded_up_and_the_writer_gets_rounded_down(
 def test_fees_of_both_sides(
     world: OptionWorld, buyer: AccountId, writer: AccountId, call: int
 ) -> None:
-    world.set_fees(call, WAD // 2000, WAD // 1000)
+    world.set_fees(Instrument.options(ETH).key, WAD // 2000, WAD // 1000)
     world.trade(buyer, writer, 2, 100, instrument=call)
     assert world.cash_of(buyer) == units(100_000 - 200 - 0.2)
     assert world.cash_of(writer) == units(1_000_000 + 200 - 0.1)
