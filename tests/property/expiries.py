@@ -6,7 +6,7 @@ from ballast.model import words as word_of
 from ballast.oracle.fixing import DAY, SETTLED, SETTLED_LATE, WINDOW
 from tests.property.dice import Dice
 from tests.property.option_keepers import OptionKeepers
-from tests.property.world import MARKETS, require
+from tests.property.world import MARKETS, USD, require
 
 DELAY = 3600
 AHEAD = 2 * DAY
@@ -39,7 +39,7 @@ class Expiries(OptionKeepers):
         while step and count < most and world.now + step < expiry:
             count += 1
             world.advance(step + HOLE if count == hole else step)
-            self._report({u: move for u in MARKETS}, premium=move)
+            self._report_all(move)
             move = -move
         if count < most:
             self._pass(expiry, move, dice)
@@ -50,7 +50,11 @@ class Expiries(OptionKeepers):
         for again in range(dice.integer(0, 2)):
             if again:
                 self.world.advance(dice.integer(1, 90))
-            self._report({u: move for u in MARKETS}, premium=move)
+            self._report_all(move)
+
+    def _report_all(self, move: int) -> None:
+        """Prices of everything, cash included: without it no other is accepted."""
+        self._report({USD: 0, **dict.fromkeys(MARKETS, move)}, premium=move)
 
     # ---- Fixing -------------------------------------------------------------------------------
 
@@ -70,7 +74,7 @@ class Expiries(OptionKeepers):
         u, expiry = dice.pick([*feeds.windows] if dice.chance(5) else due)
         if not feeds.windows[u, expiry].settlement() and dice.chance(75):
             world.advance(dice.integer(1, 90))
-            self._report(dict.fromkeys(MARKETS, 0), premium=0)
+            self._report_all(0)
         sender = dice.pick([*world.owners.values()])
         world.begin_call()
         before = self.invariants.worth()

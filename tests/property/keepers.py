@@ -115,7 +115,7 @@ class Keepers(Orders):
             deal.append(world.model.liquidate(caller, account, into, updates=seen, **terms))
 
         both = (account, into)
-        has_options = any(True for _ in self.invariants.options.held(account))
+        has_options = self.invariants.options.are_held(account)
         with self._measured(both, seen, sole=sole_owner(both)) as found:
             found["ok"] = self._both(
                 lambda: world.liquidator.liquidate(
@@ -163,7 +163,7 @@ class Keepers(Orders):
             lambda: world.model.flag(account, witness=witness),
         )
         if passed:
-            has_options = any(True for _ in self.invariants.options.held(account))
+            has_options = self.invariants.options.are_held(account)
             self.tally.seen["options flagged"] += has_options
             require(before.equity < before.maintenance, "I11: only at E < MM", before)
             credit = self.invariants.credit(account)

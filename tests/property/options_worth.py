@@ -13,7 +13,7 @@ from ballast.risk.joint_scenario import JointScenarioEngine, read
 from ballast.units import WAD
 from tests.property.world import World, require
 
-NEAR = 10**8  # parts of the spot: how near equity is to the precise price
+NEAR = 10**8  # of such parts of the spot, equity is one off the precise price at most
 WIDEST = 8  # times the spot: a forward of twice the spot, moved by the widest scenario
 
 
@@ -79,6 +79,10 @@ class OptionWorth:
             if word_of.kind(word) == word_of.KIND_OPTION:
                 yield word_of.instrument_of(word), word_of.option_size(word)
 
+    def are_held(self, account: AccountId) -> bool:
+        """Whether an account has any."""
+        return any(True for _ in self.held(account))
+
     def check(self, account: AccountId, margin: Margin) -> None:
         """[I13] Values are near the precise prices, and overdue slices move nobody."""
         open_ = [series for series, _ in self.held(account) if self.payoff(series) is None]
@@ -86,7 +90,7 @@ class OptionWorth:
         for series in open_:
             price, _ = house.engine(0).fair_price(series, house.now)
             value, spot = self.unit_value(series), feeds.snapshot(word_of.ident(series)).price
-            near = abs(price - value) * NEAR <= 2 * spot
+            near = abs(price - value) <= spot // NEAR + 2
             require(near, "I13: far from the precise price", f"{series:x}", price, value)
         if any(self._is_overdue(series) for series in open_):
             self._check_overdue(account, margin)

@@ -6,6 +6,7 @@ import pytest
 
 from ballast.codec import Snapshot
 from ballast.oracle.mirror import FeedConfig, Observation
+from ballast.oracle.sequencer import Sequencer
 from ballast.units import WAD
 from tests.support.oracle import ETH, ZERO_ADDRESS, OracleWorld
 from tests.support.revm import Reverted, reverts
@@ -35,12 +36,18 @@ def says(world: OracleWorld, answer: int, since: int | None = None) -> None:
 
 
 def status(world: OracleWorld) -> tuple[bool, int]:
-    """Whether prices are halted, by both views, and until when nobody is liquidated."""
+    """Whether prices are halted, by both views, and until when nobody is liquidated; the mirror says
+    the same."""
     alone = world.snapshot(ETH)
     (listed,) = map(Snapshot.decode, world.adapter.snapshots([ETH]))
     assert alone == listed
     assert alone.is_fresh(world.now) != alone.halted
-    return alone.halted, world.adapter.outageUntil()
+    found = alone.halted, world.adapter.outageUntil()
+    if world.sequencer is not None:
+        _, answer, since, _, _ = world.sequencer.latestRoundData()
+        mirror = Sequencer(GRACE, answer, since)
+        assert found == (mirror.is_halted(world.now), mirror.outage_until(world.now))
+    return found
 
 
 def test_up_for_long(world: OracleWorld) -> None:
