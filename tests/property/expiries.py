@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ballast.codec import AccountId
 from ballast.model import words as word_of
 from ballast.oracle.fixing import DAY, SETTLED, SETTLED_LATE, WINDOW
 from tests.property.dice import Dice
@@ -91,15 +92,16 @@ class Expiries(OptionKeepers):
 
     # ---- Conversion ---------------------------------------------------------------------------
 
-    def _fixed_holdings(self) -> list[tuple[int, int]]:
-        """Number of the account, and the time from which its option becomes cash."""
-        settlements = self.world.model.feeds.settlements
-        found = []
-        for account, series, _ in self._holdings():
-            settled = settlements.get((word_of.ident(series), word_of.expiry_of(series)))
-            if settled is not None:
-                found.append((self.world.accounts.index(account), settled.time + DELAY))
-        return found
+    def _cash_from(self, series: int) -> int | None:
+        """The time from which a series becomes cash; None while it is not fixed."""
+        expiry = word_of.ident(series), word_of.expiry_of(series)
+        settled = self.world.model.feeds.settlements.get(expiry)
+        return settled.time + DELAY if settled else None
+
+    def _fixed_holdings(self) -> list[tuple[AccountId, int]]:
+        """Who holds options that are fixed, and the time from which those become cash."""
+        held = [(account, self._cash_from(series)) for account, series, _ in self._holdings()]
+        return [(account, due) for account, due in held if due is not None]
 
     def can_settle_options(self) -> bool:
         return bool(self._fixed_holdings())
@@ -107,23 +109,18 @@ class Expiries(OptionKeepers):
     def settle_options(self, dice: Dice) -> None:
         """Anybody turns fixed options into cash, mostly as soon as it can be; then once more."""
         world = self.world
-        number, due = dice.pick(self._fixed_holdings())
-        account = world.accounts[number]
+        account, due = dice.pick(self._fixed_holdings())
         if world.now < due and dice.chance(80):
             world.advance(due - world.now - dice.chance(10))
         sender = dice.pick([*world.owners.values()])
-        count = len(world.model.house.state.account(account).words)
+        before = [*self.invariants.options.held(account)]
         self._settle_account(account, sender)
-        stored = world.model.house.state.account(account)
-        self.tally.seen["options became cash"] += len(stored.words) < count
         left = [*self.invariants.options.held(account)]
+        self.tally.seen["options became cash"] += left != before
         for series, _ in left:
-            settled = world.model.feeds.settlements.get(
-                (word_of.ident(series), word_of.expiry_of(series))
-            )
-            overdue = settled is not None and world.now >= settled.time + DELAY
-            require(not overdue, "I12: a due option stays", f"{series:x}")
+            since = self._cash_from(series)
+            is_due = since is not None and world.now >= since
+            require(not is_due, "I12: what is due stays", f"{series:x}")
         self._settle_account(account, sender)
         again = [*self.invariants.options.held(account)]
-        on_time = world.now < due or again == left
-        require(on_time, "I12: settling twice takes more", left, again)
+        require(world.now < due or again == left, "I12: settling twice takes more", left, again)
