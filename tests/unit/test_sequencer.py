@@ -36,8 +36,10 @@ def says(world: OracleWorld, answer: int, since: int | None = None) -> None:
 
 
 def status(world: OracleWorld) -> tuple[bool, int]:
-    """Whether prices are halted, by both views, and until when nobody is liquidated; the mirror says
-    the same."""
+    """Whether prices are halted, by both views, and until when nobody is liquidated.
+
+    The mirror says the same.
+    """
     alone = world.snapshot(ETH)
     (listed,) = map(Snapshot.decode, world.adapter.snapshots([ETH]))
     assert alone == listed
