@@ -21,7 +21,7 @@ enum State {
     Bankrupt
 }
 
-/// @notice One position, decoded and valued. All WAD.
+/// @notice One position, decoded and valued (specification §15.5). All WAD.
 /// @param instrument What is held: the position's word without quantities.
 /// @param underlying Feed that prices it.
 /// @param size Units of the underlying.

@@ -81,7 +81,7 @@ def test_inputs_for_explorers_are_written(devnet, deployed):
     index = json.loads((folder / "index.json").read_text())
     entry = next(one for one in index if one["name"] == "Clearinghouse")
     assert entry["contract"] == "contracts/Clearinghouse.sol:Clearinghouse"
-    assert len(entry["constructorArguments"]) == 7 * 64
+    assert len(entry["constructorArguments"]) == 8 * 64
     task = json.loads((folder / entry["input"]).read_text())
     assert "contracts/clearing/Cash.sol" in task["sources"]
     assert "contracts/oracle/OracleAdapter.sol" not in task["sources"]
@@ -94,7 +94,7 @@ def test_every_contract_is_in_the_index_those_that_others_create_too(devnet, cli
     extension = index["Clearinghouse.EXTENSION"]
     assert extension["address"] == client.chain.view(Call("Clearinghouse", house, "EXTENSION"))
     cash = client.book.asset("USDC").token.lower().removeprefix("0x")
-    assert extension["constructorArguments"][2 * 64 : 4 * 64] == f"{cash:0>64}{6:064x}"
+    assert extension["constructorArguments"][3 * 64 : 5 * 64] == f"{cash:0>64}{6:064x}"
     assert index["RuleEngine.TABLE"]["address"] == client.chain.view(
         Call("RuleEngine", engine, "TABLE")
     )
