@@ -57,13 +57,15 @@ contract PricingProbe {
         gasUsed -= gasleft();
     }
 
-    /// @notice Precise price and Greeks, and the gas that the price took.
+    /// @notice Precise price and Greeks, and the gas that they took.
     function greeks(uint256 forward, uint256 strike, uint256 volatility, uint256 time, bool isPut)
         external
-        pure
-        returns (Greeks memory)
+        view
+        returns (Greeks memory found, uint256 gasUsed)
     {
-        return Black76.greeks(forward, strike, volatility, time, isPut);
+        gasUsed = gasleft();
+        found = Black76.greeks(forward, strike, volatility, time, isPut);
+        gasUsed -= gasleft();
     }
 
     /// @notice Precise price and delta for a deviation, and the gas that they took.
