@@ -44,9 +44,8 @@ def cli(reports: Path, only: str | None) -> None:
 
 
 def _measure_gas(reports: Path) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        with console.status("deploying") as status:
-            measured = measure(Path(folder), lambda key: status.update(f"measured {key}"))
+    with tempfile.TemporaryDirectory() as folder, console.status("deploying") as status:
+        measured = measure(Path(folder), lambda key: status.update(f"measured {key}"))
     _show(measured)
     write(reports / GAS_REPORT, gas_report(measured))
     write(reports / "sizes.json", sizes_report(load_artifacts()))

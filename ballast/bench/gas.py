@@ -12,8 +12,8 @@ from ballast.client.chain import Receipt
 from ballast.client.signers import KeySigner
 from ballast.codec import Instrument
 from ballast.devnet.anvil import Anvil
-from ballast.fixed_point import ln_wad
 from ballast.risk import option_kernel as kernel
+from ballast.risk.logarithm import ln
 from ballast.units import WAD
 
 ETH = 1
@@ -329,9 +329,10 @@ def _prices(stage: Stage) -> Iterator[Road]:
     _, gas = stage.ask_probe("greeks", 2500 * WAD, 2600 * WAD, 55 * WAD // 100, years, False)
     yield "option_price", gas, {"computation": gas}
 
-    factors = [WAD + move * WAD // 100 for move in MOVES]
-    nodes = [(ln_wad(one) << kernel.LOG_SHIFT, (one << 64) // WAD) for one in factors]
-    log_kappa, kappa = ln_wad(104 * WAD // 100) << kernel.LOG_SHIFT, (104 << 64) // 100
+    factors = [((100 + move) << kernel.RATIO_SHIFT) // 100 for move in MOVES]
+    nodes = [(ln(one) << kernel.LOG_SHIFT, one) for one in factors]
+    kappa = (104 << kernel.RATIO_SHIFT) // 100
+    log_kappa = ln(kappa) << kernel.LOG_SHIFT
     deviation = 3 * WAD // 10  # volatility shocked up
     count = len(nodes)
     (_, once), (_, twice) = (

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ballast.fixed_point import clamp, div_towards_zero, exp_wad, ln_wad, sqrt
+from ballast.fixed_point import clamp, div_towards_zero, exp_wad, sqrt
+from ballast.risk.logarithm import ln
 from ballast.units import WAD
 
 DENSITY = 398942280401432678  # 1/√(2π)
@@ -81,7 +82,7 @@ def _price(forward: int, strike: int, deviation: int, is_put: bool) -> tuple[int
 
 def _call(ratio: int, s: int) -> tuple[int, int, int]:
     """N(d1) − κ·N(d2), N(d1), exp(−d1²/2)."""
-    d1 = s // 2 - div_towards_zero(ln_wad(ratio) * WAD, s)
+    d1 = s // 2 - div_towards_zero(ln(min((ratio << 64) // WAD, 2**128 - 1)) * WAD, s)
     d2 = d1 - s
     e = exp_wad(-(d1 * d1 // (2 * WAD)))
     tail = e * _mills(abs(d1)) >> 96

@@ -3,6 +3,8 @@ pragma solidity ^0.8.28;
 
 import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 
+import {Logarithm} from "./Logarithm.sol";
+
 /// @notice What an option is worth and how that changes, for one unit of it, undiscounted.
 /// @param price WAD of cash, rounded down.
 /// @param delta Change with the forward, WAD.
@@ -105,7 +107,8 @@ library Black76 {
     /// @dev N(d1) − κ·N(d2) for κ = K/F and s > 0, WAD; N(d1); and exp(−d1²/2).
     function _call(int256 ratio, int256 s) private pure returns (int256 value, int256 delta, uint256 e) {
         unchecked {
-            int256 d1 = s / 2 - FixedPointMathLib.lnWad(ratio) * WAD / s;
+            uint256 exact = FixedPointMathLib.min(uint256(ratio << 64) / UNIT, type(uint128).max);
+            int256 d1 = s / 2 - Logarithm.ln(exact) * WAD / s;
             int256 d2 = d1 - s;
             e = uint256(FixedPointMathLib.expWad(-(d1 * d1 / (2 * WAD))));
             int256 tail = int256(e * _mills(FixedPointMathLib.abs(d1)) >> 96);

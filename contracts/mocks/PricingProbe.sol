@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
-
 import {Black76, Greeks} from "../math/Black76.sol";
+import {Logarithm} from "../math/Logarithm.sol";
 import {NormalTable} from "../math/NormalTable.sol";
 import {OptionKernel} from "../math/OptionKernel.sol";
 
@@ -79,8 +78,8 @@ contract PricingProbe {
         gasUsed -= gasleft();
     }
 
-    /// @notice ln x, WAD.
-    function ln(int256 x) external pure returns (int256) {
-        return FixedPointMathLib.lnWad(x);
+    /// @notice ln(x / 2^64), WAD.
+    function ln(uint256 x) external pure returns (int256) {
+        return Logarithm.ln(x);
     }
 }

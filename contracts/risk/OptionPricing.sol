@@ -3,6 +3,7 @@ pragma solidity ^0.8.28;
 
 import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 
+import {Logarithm} from "../math/Logarithm.sol";
 import {OptionKernel} from "../math/OptionKernel.sol";
 import {Snapshot} from "../types/Snapshot.sol";
 import {VolatilitySlice} from "../types/VolatilitySlice.sol";
@@ -91,7 +92,7 @@ library OptionPricing {
     function _setShocks(Term memory found) private pure {
         unchecked {
             uint256 term_ = FixedPointMathLib.max(found.time, SHOCK_LEAST_TERM);
-            int256 log = FixedPointMathLib.lnWad(int256(SHOCK_TERM * WAD / term_));
+            int256 log = Logarithm.ln(SHOCK_TERM * ONE / term_);
             log = log * (term_ < SHOCK_TERM ? POWER_SHORT : POWER_LONG) / int256(WAD);
             uint256 g = uint256(FixedPointMathLib.expWad(log));
             found.up = WAD + SHOCK_UP * g / WAD;
@@ -114,9 +115,9 @@ library OptionPricing {
         returns (uint256 kappa, int256 logKappa)
     {
         unchecked {
-            uint256 price = strike * STRIKE_UNIT;
-            kappa = FixedPointMathLib.min(price * ONE / self.forward, OptionKernel.GREATEST_RATIO);
-            logKappa = FixedPointMathLib.lnWad(int256(FixedPointMathLib.max(price * WAD / self.forward, 1)));
+            uint256 ratio = strike * STRIKE_UNIT * ONE / self.forward;
+            kappa = FixedPointMathLib.min(ratio, OptionKernel.GREATEST_RATIO);
+            logKappa = Logarithm.ln(kappa);
         }
     }
 
@@ -142,8 +143,8 @@ library OptionPricing {
 
     /// @notice A deviation that the kernel takes: a count of 1e-18 prices at the intrinsic value.
     function usable(uint256 deviation_) internal pure returns (uint256) {
-        if (deviation_ == 0) return 1;
-        return FixedPointMathLib.max(deviation_, OptionKernel.LEAST_DEVIATION);
+        if (deviation_ >= OptionKernel.LEAST_DEVIATION) return deviation_;
+        return deviation_ == 0 ? 1 : OptionKernel.LEAST_DEVIATION;
     }
 
     /// @notice Values the options of an expiry, and prepares their records for scenarios.
@@ -203,9 +204,8 @@ library OptionPricing {
                 return OptionKernel.price(base, 0, ONE, usable(s), strike.logKappa(), kappa);
             }
             s = usable(damped(s, self.open, ONE, factor_));
-            int256 logFactor = FixedPointMathLib.lnWad(int256(FixedPointMathLib.max(factor_ * WAD >> 64, 1)));
             return OptionKernel.price(
-                base, logFactor << OptionKernel.LOG_SHIFT, factor_, s, strike.logKappa(), kappa
+                base, Logarithm.ln(factor_) << OptionKernel.LOG_SHIFT, factor_, s, strike.logKappa(), kappa
             );
         }
     }

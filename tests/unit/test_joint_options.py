@@ -17,6 +17,7 @@ from ballast.codec import (
     decode_position,
     settled,
 )
+from ballast.model.margin import ASSESS_MAINTENANCE
 from ballast.model.refusal import Refused
 from ballast.risk import joint_scenario as mirror
 from ballast.risk.scenarios import COLUMNS, name
@@ -152,6 +153,15 @@ def test_mirror_to_the_wei(shared: RiskWorld, cash: int, situation: Situation) -
     assert shared.assess(cash, words) == expected.margin
 
 
+@settings(SHARED, max_examples=30)
+@given(cash=CASH, situation=situations(10))
+def test_mirror_of_maintenance_alone(shared: RiskWorld, cash: int, situation: Situation) -> None:
+    prices, vols, words = situation
+    arrange(shared, prices, vols)
+    expected = mirror.assess_maintenance(*shared.given(cash, words), options=shared)
+    assert shared.assess(cash, words, ASSESS_MAINTENANCE) == expected
+
+
 @settings(SHARED, max_examples=15)
 @given(situation=situations())
 def test_mirror_of_every_witness(shared: RiskWorld, situation: Situation) -> None:
@@ -227,6 +237,22 @@ def test_invariants_5_and_6_order_of_requirements(situation: Situation) -> None:
         one = mirror.witness(*question, options=vols, column=column)
         assert one.maintenance <= margin.maintenance, "6: witness ≤ MM"
         assert one.equity == margin.equity
+
+
+@settings(PURE, max_examples=300)
+@given(situation=situations(8))
+def test_a_bound_of_initial_margin_is_one(situation: Situation) -> None:
+    prices, vols, words = situation
+    question = (0, words, prices.__getitem__, PARAMETERS, GENESIS)
+    exact = mirror.assess(*question, options=vols).margin
+    bounded = mirror.assess_maintenance(*question, options=vols)
+    assert bounded.initial >= exact.initial
+    assert replace(bounded, initial=exact.initial) == exact
+    if all(
+        one.range_initial == one.range_maintenance and one.is_fresh(GENESIS)
+        for one in prices.values()
+    ):
+        assert bounded == exact
 
 
 @PURE

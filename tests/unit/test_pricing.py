@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from functools import cache
 from math import erfc, exp, log, sqrt
@@ -11,13 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ballast.fixed_point import ln_wad
-from ballast.risk import black76, normal_table
+from ballast.risk import black76, logarithm, normal_table
 from ballast.risk import option_kernel as kernel
 from ballast.units import WAD
 from tests.support.artefacts import ROOT, compile_standard_json
 from tests.support.black import call
 from tests.support.revm import Evm, RevmContract
+from tools import logarithm as log_generator
 from tools import normal_table as generator
 
 TARGETS = ("contracts/mocks/PricingProbe.sol",)
@@ -70,7 +71,8 @@ DEVIATIONS = st.floats(log(1e-6), log(30)).map(exp)
 def node(factor: float) -> tuple[int, int]:
     """ln f in WAD and f."""
     wad = int(factor * WAD)
-    return ln_wad(wad), (wad << kernel.RATIO_SHIFT) // WAD
+    ratio = (wad << kernel.RATIO_SHIFT) // WAD
+    return logarithm.ln(ratio), ratio
 
 
 def strike(ratio: float) -> tuple[int, int]:
@@ -280,6 +282,19 @@ def test_without_time_an_option_is_worth_its_exercise(
     )
 
 
-@given(st.integers(1, 2**255 - 1))
-def test_logarithms_of_contract_and_port_agree(x: int) -> None:
-    assert probe().ln(x) == ln_wad(x)
+RATIOS = st.floats(-64, 63.9).map(lambda exponent: int(2 ** (64 + exponent)))
+
+
+@MANY
+@given(st.one_of(st.integers(0, 2**128 - 1), RATIOS, st.integers(2**63, 2**65)))
+def test_logarithms_of_contract_and_mirror_agree(x: int) -> None:
+    got = probe().ln(x)
+    assert got == logarithm.ln(x)
+    exact = (Decimal(x or 1) / 2**64).ln()
+    assert abs(Decimal(got) / WAD - exact) < Decimal("1e-14")
+
+
+def test_the_constants_of_the_logarithm_are_the_tool_s() -> None:
+    source = (ROOT / "contracts" / "math" / "Logarithm.sol").read_text()
+    for name, value in log_generator.constants().items():
+        assert re.search(rf"constant {name} = {value};", source), name
