@@ -53,7 +53,7 @@ def greeks(forward: int, strike: int, volatility: int, time: int, is_put: bool) 
     root = sqrt(time * WAD)
     deviation = volatility * root // WAD
     value, delta, e = _price(forward, strike, deviation, is_put)
-    if deviation == 0:
+    if deviation == 0 or forward == 0:
         return Greeks(value, delta)
     density = DENSITY * e // WAD
     vega = forward * density // WAD * root // WAD

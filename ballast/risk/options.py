@@ -75,6 +75,7 @@ class Term:
     open: int
     known: int
     time: int
+    span: int
     divisor: int
     up: int
     down: int
@@ -88,6 +89,7 @@ class Term:
         forward = max(snapshot.price // PRICE_UNIT * word.forward // RATIO, 1)
         time = max(0, date - now)
         elapsed = min(mean[0], WINDOW)
+        span = time if time < WINDOW else time - WINDOW * 2 // 3
         divisor = 3 * YEAR if time < WINDOW else YEAR
         g = shock_growth(time)
         return cls(
@@ -96,10 +98,11 @@ class Term:
             open=(WINDOW - elapsed) * ONE // WINDOW,
             known=mean[1] // PRICE_UNIT * elapsed * ONE // (WINDOW * forward),
             time=time,
+            span=span,
             divisor=divisor,
             up=WAD + SHOCK_UP * g // WAD,
             down=max(0, WAD - SHOCK_DOWN * g // WAD),
-            least_up=sqrt(LEAST_UP_SQUARED * time * WAD // divisor),
+            least_up=sqrt(LEAST_UP_SQUARED * span * WAD // divisor),
         )
 
     @property
@@ -114,7 +117,7 @@ class Term:
 
     def deviation(self, log_kappa: int) -> int:
         """σ·√τ, WAD, before the known part of the settlement price damps it."""
-        return sqrt(annual_variance(self.slice, log_kappa) * self.time * WAD // self.divisor)
+        return sqrt(annual_variance(self.slice, log_kappa) * self.span * WAD // self.divisor)
 
 
 def shock_growth(time: int) -> int:

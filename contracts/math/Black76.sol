@@ -61,20 +61,24 @@ library Black76 {
     }
 
     /// @notice Price and Greeks of one unit.
+    /// @dev Nothing overflows for F < 2^128, σ < 2^84 and less than 2^84 years, all WAD: a density is under 2^59.
     function greeks(uint256 forward, uint256 strike, uint256 volatility, uint256 time, bool isPut)
         internal
         pure
         returns (Greeks memory found)
     {
-        uint256 root = FixedPointMathLib.sqrt(time * UNIT);
-        uint256 deviation = volatility * root / UNIT;
-        uint256 e;
-        (found.price, found.delta, e) = _price(forward, strike, deviation, isPut);
-        if (deviation == 0) return found;
-        uint256 density = DENSITY * e / UNIT;
-        found.gamma = density * UNIT / deviation * UNIT / forward;
-        found.vega = forward * density / UNIT * root / UNIT;
-        found.theta = -int256(found.vega * volatility / (2 * time));
+        unchecked {
+            uint256 root = FixedPointMathLib.sqrt(time * UNIT);
+            uint256 deviation = volatility * root / UNIT;
+            uint256 e;
+            (found.price, found.delta, e) = _price(forward, strike, deviation, isPut);
+            if (deviation == 0 || forward == 0) return found;
+            uint256 density = DENSITY * e / UNIT;
+            uint256 vega = forward * density / UNIT * root / UNIT;
+            found.gamma = density * UNIT / deviation * UNIT / forward;
+            found.vega = vega;
+            found.theta = -int256(vega * volatility / (2 * time));
+        }
     }
 
     /// @dev Also e = exp(−d1²/2), WAD. Nothing overflows for F < 2^128, K < 2^128 and s < 2^100: a logarithm is under 2^67,

@@ -78,11 +78,11 @@ library OptionKernel {
             mstore(0x00, amount)
             mstore(0x20, kappa)
             let width := div(shl(LOG_SHIFT, deviation), WAD)
-            let shift := sub(MIDDLE, shr(1, width))
+            let shift := sub(sub(MIDDLE, shr(1, width)), sdiv(logKappa, deviation))
             // In the table are both d1 and d2 if the lower is in [0, LIMIT − width).
             let inside := mul(lt(width, LIMIT), sub(LIMIT, width))
             for {} lt(node, end) { node := add(node, NODE) } {
-                let t := add(sdiv(sub(mload(node), logKappa), deviation), shift)
+                let t := add(sdiv(mload(node), deviation), shift)
                 let value
                 switch lt(t, inside)
                 case 0 {
@@ -135,7 +135,8 @@ library OptionKernel {
             }
 
             let width := div(shl(LOG_SHIFT, deviation), WAD)
-            let t := add(sdiv(sub(logFactor, logKappa), deviation), sub(MIDDLE, shr(1, width)))
+            let t := sub(sdiv(logFactor, deviation), sdiv(logKappa, deviation))
+            t := add(t, sub(MIDDLE, shr(1, width)))
             let high := cdf(add(t, width), base)
             value := mul(kappa, shr(191, cdf(t, base)))
             value := sar(88, add(sub(mul(factor, shr(191, high)), value), ROUND_UP))

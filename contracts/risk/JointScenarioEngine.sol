@@ -410,10 +410,7 @@ contract JointScenarioEngine is IRiskEngine, RiskParameters {
                 if (!initial) e.setOwnWorst(own);
                 broken += own;
             }
-            worst = FixedPointMathLib.max(worst, broken);
-            for (uint256 i; i < OptionScenarios.NODES; ++i) {
-                worst = FixedPointMathLib.max(worst, losses[i]);
-            }
+            worst = OptionScenarios.greatest(losses, FixedPointMathLib.max(worst, broken));
         }
         return _divUp(uint256(worst), uint256(OptionScenarios.LOSS_COUNTS));
     }
@@ -521,7 +518,7 @@ contract JointScenarioEngine is IRiskEngine, RiskParameters {
         uint256 loss = _lossIn(book, column);
         if (book.stale && book.expiries != 0) {
             _valueOptions(book);
-            _worst(book, false);
+            _worst(book, book.bounded); // not IM: a witness is not bounded
         }
         _setMaintenance(margin, book, loss);
     }

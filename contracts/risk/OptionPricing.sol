@@ -14,7 +14,9 @@ import {Expiry, Strike} from "./OptionBook.sol";
 /// @param open Part of the settlement price that is not known yet, 2^-64.
 /// @param known The part that is known, over F, 2^-64: the settlement price is F·(known + open) if nothing moves.
 /// @param time Seconds to expiry.
-/// @param divisor Seconds of `time` in which a year's variance accrues: a year, or three where the mean is under way.
+/// @param span Seconds of variance: `time`, less two thirds of the settlement window while it lies ahead, since the mean of
+/// a window varies as a third of it.
+/// @param divisor Seconds of `span` in which a year's variance accrues: a year, or three where the mean is under way.
 /// @param up Factor on a deviation that shocks volatility up, WAD; down, likewise.
 /// @param leastUp Least shocked deviation, WAD.
 struct Term {
@@ -23,6 +25,7 @@ struct Term {
     uint256 open;
     uint256 known;
     uint256 time;
+    uint256 span;
     uint256 divisor;
     uint256 up;
     uint256 down;
@@ -79,11 +82,14 @@ library OptionPricing {
             uint256 forward = snapshot.spotUnits() * slice.forwardRatio() / RATIO;
             found.forward = forward = FixedPointMathLib.max(forward, 1);
             found.slice = slice;
-            found.time = FixedPointMathLib.zeroFloorSub(date, nowTime);
+            uint256 time = FixedPointMathLib.zeroFloorSub(date, nowTime);
+            bool settling = time < WINDOW;
+            found.time = time;
+            found.span = settling ? time : time - WINDOW * 2 / 3;
+            found.divisor = settling ? 3 * YEAR : YEAR;
             elapsed = FixedPointMathLib.min(elapsed, WINDOW);
             found.open = (WINDOW - elapsed) * ONE / WINDOW;
             found.known = mean / PRICE_UNIT * elapsed * ONE / (WINDOW * forward);
-            found.divisor = found.time < WINDOW ? 3 * YEAR : YEAR;
             _setShocks(found);
         }
     }
@@ -97,7 +103,7 @@ library OptionPricing {
             uint256 g = uint256(FixedPointMathLib.expWad(log));
             found.up = WAD + SHOCK_UP * g / WAD;
             found.down = FixedPointMathLib.zeroFloorSub(WAD, SHOCK_DOWN * g / WAD);
-            found.leastUp = FixedPointMathLib.sqrt(LEAST_UP_SQUARED * found.time * WAD / found.divisor);
+            found.leastUp = FixedPointMathLib.sqrt(LEAST_UP_SQUARED * found.span * WAD / found.divisor);
         }
     }
 
@@ -125,7 +131,7 @@ library OptionPricing {
     function deviation(Term memory self, int256 logKappa) internal pure returns (uint256) {
         unchecked {
             uint256 variance = self.slice.annualVariance(logKappa); // under 2^84
-            return FixedPointMathLib.sqrt(variance * self.time * WAD / self.divisor);
+            return FixedPointMathLib.sqrt(variance * self.span * WAD / self.divisor);
         }
     }
 

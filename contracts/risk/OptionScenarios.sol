@@ -96,10 +96,16 @@ library OptionScenarios {
 
     /// @notice Sets the nodes that depend on the scan range (1e-8), nothing summed yet.
     function move(Grid grid, uint256 range) internal pure {
-        for (uint256 i; i < MOVES; ++i) {
-            (int256 log, uint256 factor) = _core(i, range);
-            _set(grid, i, log, factor);
-            _set(grid, i + MOVES_DOWN, log, factor);
+        unchecked {
+            int256 quarter = int256(range) * QUARTER;
+            int256 factor = int256(WAD) - 4 * quarter;
+            for (uint256 i; i < MOVES; ++i) {
+                if (i == MOVES / 2) factor += quarter; // not where the price stays
+                int256 log = Logarithm.ln((uint256(factor) << 64) / WAD);
+                _set(grid, i, log, uint256(factor));
+                _set(grid, i + MOVES_DOWN, log, uint256(factor));
+                factor += quarter;
+            }
         }
     }
 
@@ -206,6 +212,18 @@ library OptionScenarios {
             _add(losses, nodeUp, up);
             _add(losses, nodeDown, down);
             return FixedPointMathLib.max(up, down);
+        }
+    }
+
+    /// @notice The greatest of all and `least`.
+    function greatest(int256[23] memory losses, int256 least) internal pure returns (int256 worst) {
+        worst = least;
+        assembly ("memory-safe") {
+            let end := add(losses, 0x2e0)
+            for { let at := losses } lt(at, end) { at := add(at, 0x20) } {
+                let loss := mload(at)
+                if sgt(loss, worst) { worst := loss }
+            }
         }
     }
 

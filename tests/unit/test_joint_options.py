@@ -412,6 +412,22 @@ def test_an_expired_option_is_its_payoff_at_the_mean_that_is_known(world: RiskWo
     assert margin.fresh, "no slice is needed any more"
 
 
+def test_time_value_runs_into_the_settlement_window_without_a_jump(world: RiskWorld) -> None:
+    window = 30 * 60
+    word = option(2000, 1, date=WEEK)
+    found = []
+    for left in (window + 60, window + 1, window, window - 1, window - 60):
+        world.evm.time = WEEK - left
+        world.price(ETH, fresh(world.now, 2000))
+        world.publish(ETH, WEEK, replace(VolatilitySlice.decode(FLAT), time=world.now).encode())
+        world.settling(ETH, WEEK, 0, 0)
+        found.append(world.assess(0, [word]).equity)
+    before, last, first, later, after = found
+    assert before > last > first > later > after
+    assert last - first < (before - last) // 30, "a second before the window costs what one ago did"
+    assert first - later < last - first, "and within it a third of that"
+
+
 def test_the_mean_damps_an_option_in_its_last_minutes(world: RiskWorld) -> None:
     world.evm.time = WEEK - 600
     world.price(ETH, fresh(world.now, 2000))
