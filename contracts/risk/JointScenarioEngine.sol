@@ -347,8 +347,10 @@ contract JointScenarioEngine is IRiskEngine, RiskParameters {
             addOns += _initialAddOns(e);
             if (e.rangeMaintenance() != e.rangeInitial()) passes = 2;
         }
-        if (hasOptions) _valueOptions(book);
-        addOns += _divUp(book.overdue, uint256(OptionScenarios.LOSS_COUNTS) * LOSS_UNIT);
+        if (hasOptions) {
+            _valueOptions(book);
+            addOns += _divUp(book.overdue, uint256(OptionScenarios.LOSS_COUNTS) * LOSS_UNIT);
+        }
         uint256 loss;
         for (uint256 pass; pass < passes; ++pass) {
             bool initial = pass != 0;
