@@ -337,25 +337,23 @@ contract JointScenarioEngine is IRiskEngine, RiskParameters {
 
     // ---- Requirements ----
 
-    /// @dev IM and MM. A book whose ranges for IM and MM differ is judged under both, and its options are valued again for
-    /// the one, unless an upper bound of IM will do.
+    /// @dev IM and MM. A book with options whose ranges for IM and MM differ is valued under both, unless an upper bound of
+    /// IM will do.
     function _requireAll(Margin memory margin, Book memory book) private view {
-        bool hasOptions = book.expiries != 0;
+        if (book.expiries == 0) return _requireLinear(margin, book);
         uint256 addOns;
         uint256 passes = 1;
         for (Exposure e = book.exposures; !e.isEnd(); e = e.next()) {
             addOns += _initialAddOns(e);
             if (e.rangeMaintenance() != e.rangeInitial()) passes = 2;
         }
-        if (hasOptions) {
-            _valueOptions(book);
-            addOns += _divUp(book.overdue, uint256(OptionScenarios.LOSS_COUNTS) * LOSS_UNIT);
-        }
+        _valueOptions(book);
+        addOns += _divUp(book.overdue, uint256(OptionScenarios.LOSS_COUNTS) * LOSS_UNIT);
         uint256 loss;
         for (uint256 pass; pass < passes; ++pass) {
             bool initial = pass != 0;
-            if (initial && hasOptions && !book.bounded) _valueMoves(book);
-            loss = hasOptions ? _worst(book, initial) : _worstLinear(book, initial);
+            if (initial && !book.bounded) _valueMoves(book);
+            loss = _worst(book, initial);
             if (!initial) _setMaintenance(margin, book, loss);
         }
         _setInitial(margin, book, loss, addOns);
@@ -417,29 +415,40 @@ contract JointScenarioEngine is IRiskEngine, RiskParameters {
         return _divUp(uint256(worst), uint256(OptionScenarios.LOSS_COUNTS));
     }
 
-    /// @dev W of a book without options, in 1e-8 quarters of WAD.
-    ///
-    /// A tail moves underlying u by min(|m|, θ·R_u), all in one direction. While θ·R_u ≤ 33 %, the smallest |m|, that is
-    /// θ·R_u for every u and every tail: θ times an end of the core, so at most 0.9·L_same. (θ·R_u rounded up adds at most
-    /// 1e-8·|X_u|, which is less than a thousandth of L_dec, as ranges count 1e-4: max(L_same, L_dec) is never exceeded.) So
-    /// the tails need computing only if some range is wider.
-    function _worstLinear(Book memory book, bool initial) private pure returns (uint256 worst) {
-        int256 downs;
-        int256 ups;
+    /// @dev IM and MM of a book without options. Losses are in 1e-8 of WAD, those with broken correlation in quarters of
+    /// that.
+    function _requireLinear(Margin memory margin, Book memory book) private view {
+        int256 downMaintenance;
+        int256 upMaintenance;
+        uint256 brokenMaintenance;
+        int256 downInitial;
+        int256 upInitial;
+        uint256 brokenInitial;
+        uint256 addOns;
         bool wide;
         unchecked {
             for (Exposure e = book.exposures; !e.isEnd(); e = e.next()) {
-                uint256 range = initial ? e.rangeInitial() : e.rangeMaintenance();
-                (int256 down, int256 up) = _ends(e, range);
-                downs += down;
-                ups += up;
-                worst += e.risk().kappaQuarters() * _greater(down, up);
-                if (range > Scenarios.WIDEST_WITHOUT_TAILS) wide = true;
+                uint256 kappa = e.risk().kappaQuarters();
+                (int256 down, int256 up) = _ends(e, e.rangeMaintenance());
+                downMaintenance += down;
+                upMaintenance += up;
+                brokenMaintenance += kappa * _greater(down, up);
+                (down, up) = _ends(e, e.rangeInitial());
+                downInitial += down;
+                upInitial += up;
+                brokenInitial += kappa * _greater(down, up);
+                addOns += _initialAddOns(e);
+                if (_isWide(e)) wide = true;
             }
-            worst = FixedPointMathLib.max(worst, 4 * _greater(downs, ups));
-        }
-        for (uint256 tail; wide && tail < Scenarios.TAILS; ++tail) {
-            worst = FixedPointMathLib.max(worst, _tailLoss(book, tail, initial));
+            uint256 lossMaintenance =
+                FixedPointMathLib.max(4 * _greater(downMaintenance, upMaintenance), brokenMaintenance);
+            uint256 lossInitial = FixedPointMathLib.max(4 * _greater(downInitial, upInitial), brokenInitial);
+            if (wide) {
+                lossMaintenance = FixedPointMathLib.max(lossMaintenance, _worstTail(book, false));
+                lossInitial = FixedPointMathLib.max(lossInitial, _worstTail(book, true));
+            }
+            _setMaintenance(margin, book, lossMaintenance);
+            _setInitial(margin, book, lossInitial, addOns);
         }
     }
 
@@ -499,6 +508,21 @@ contract JointScenarioEngine is IRiskEngine, RiskParameters {
     /// @dev max(a, b, 0).
     function _greater(int256 a, int256 b) private pure returns (uint256) {
         return uint256(FixedPointMathLib.max(FixedPointMathLib.max(a, b), 0));
+    }
+
+    /// @dev A tail moves underlying u by min(|m|, θ·R_u), all in one direction. While θ·R_u ≤ 33 %, the smallest |m|,
+    /// that is θ·R_u for every u and every tail: θ times an end of the core, so at most 0.9·L_same. (θ·R_u rounded up
+    /// adds at most 1e-8·|X_u|, which is less than a thousandth of L_dec, as ranges count 1e-4: max(L_same, L_dec) is
+    /// never exceeded.) So the tails need computing only if some range is wider.
+    function _isWide(Exposure e) private pure returns (bool) {
+        return FixedPointMathLib.max(e.rangeMaintenance(), e.rangeInitial()) > Scenarios.WIDEST_WITHOUT_TAILS;
+    }
+
+    /// @dev L_tail in 1e-8 quarters of WAD.
+    function _worstTail(Book memory book, bool initial) private pure returns (uint256 worst) {
+        for (uint256 tail; tail < Scenarios.TAILS; ++tail) {
+            worst = FixedPointMathLib.max(worst, _tailLoss(book, tail, initial));
+        }
     }
 
     /// @dev Loss in a tail, zero for a gain, in 1e-8 quarters of WAD.
