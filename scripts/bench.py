@@ -12,9 +12,7 @@ from rich.table import Table
 from ballast.bench.gas import Measured, measure
 from ballast.bench.report import GAS_REPORT, gas_report, sizes_report
 from ballast.bench.scan import SCAN_REPORT, TARGET, Timings, measure_scan, scan_report
-from ballast.bench.stage import GENESIS, Stage
 from ballast.client.artifacts import ROOT, load_artifacts
-from ballast.devnet.anvil import Anvil
 from scripts._shared import console, readable
 
 
@@ -46,11 +44,8 @@ def cli(reports: Path, only: str | None) -> None:
 
 
 def _measure_gas(reports: Path) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        anvil = Anvil(GENESIS, Path(folder) / "anvil.log", options=["--steps-tracing"])
-        with anvil, console.status("deploying") as status:
-            stage = Stage(anvil)
-            measured = measure(stage, lambda key: status.update(f"measured {key}"))
+    with tempfile.TemporaryDirectory() as folder, console.status("deploying") as status:
+        measured = measure(Path(folder), lambda key: status.update(f"measured {key}"))
     _show(measured)
     write(reports / GAS_REPORT, gas_report(measured))
     write(reports / "sizes.json", sizes_report(load_artifacts()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 from eth_utils.crypto import keccak
@@ -202,6 +203,15 @@ class Stage:
             WAD // 100,
         )
         return sign_order(order, self.client.exchange.domain, signer)
+
+    def ask_probe(self, function: str, *args: object) -> Any:
+        """The answer of a library, and the gas that it took last."""
+        call = Call("PricingProbe", self._probe, function, args)
+        return self.client.chain.view(call)
+
+    @cached_property
+    def _probe(self) -> str:
+        return Web3Executor(self.client.chain, self.deployer).deploy("PricingProbe", ())
 
     # ---- Traces ----
 

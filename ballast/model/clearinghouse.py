@@ -537,10 +537,10 @@ class Clearinghouse(Ledger):
         known = known and all(kind(word) != KIND_COLLATERAL for word in giver.words)
         dust = SLICE_DUST * len(giver.words)
         self.move_slice(giver, taker, fraction, slice_.payment, slice_.insurance)
-        if known:
-            # Requirements are homogeneous: the IM of the slice alone is a fraction of the other.
-            required = mul_floor(slice_.initial, fraction) + dust
-            self._require_equity(taker, taker.cash + moved - dust, max(required, MIN_EQUITY))
+        # Requirements are homogeneous: the IM of the slice alone is a fraction of the other.
+        required = max(mul_floor(slice_.initial, fraction) + dust, MIN_EQUITY)
+        if known and taker.cash + moved - dust >= required:
+            taker.checked_at = self.now
         else:
             self._check_takeover(taker)
         self.save(flow, giver)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ballast.codec import AccountId
 from ballast.model.clearinghouse import Clearinghouse, Slice, owns
-from ballast.model.margin import ASSESS_ALL, LiquidationTerms, Margin
+from ballast.model.margin import ASSESS_ALL, ASSESS_MAINTENANCE, LiquidationTerms, Margin
 from ballast.model.refusal import require
 from ballast.model.state import Flag, State, atomic
 from ballast.units import WAD, mul_ceil, mul_floor
@@ -54,6 +54,11 @@ def _time_part(equity: int, maintenance: int, proven: int) -> int:
         return WAD
     rest = (WAD - PATIENT_DISCOUNT) * (proven - PATIENCE)
     return PATIENT_DISCOUNT + rest // (LIMIT - PATIENCE)
+
+
+def mode_of(witness: int) -> int:
+    """What is asked of the engine: of IM a bound will do."""
+    return ASSESS_MAINTENANCE if witness == ASSESS_ALL else witness
 
 
 def discount_of(terms: LiquidationTerms, equity: int, maintenance: int, proven: int = 0) -> int:
@@ -108,7 +113,7 @@ class Liquidator:
         """Take at most a fraction of an account into the caller's."""
         self.check_owner(caller, into)
         house = self.clearinghouse
-        margin = house.margin(account, witness)
+        margin = house.margin(account, mode_of(witness))
         self._require_unhealthy(account, margin)
         require(margin.equity >= 0, "Liquidator_Bankrupt", account.value, margin.equity)
         terms = house.liquidation_terms(account)
@@ -145,7 +150,7 @@ class Liquidator:
     @atomic
     def flag(self, account: AccountId, *, witness: int = ASSESS_ALL) -> int:
         """Prove an account unhealthy; the seconds proven so far."""
-        self._require_unhealthy(account, self.clearinghouse.margin(account, witness))
+        self._require_unhealthy(account, self.clearinghouse.margin(account, mode_of(witness)))
         flag = self.state.flags[account] = self._proved(account)
         return flag.proven
 
@@ -162,7 +167,7 @@ class Liquidator:
     def discount_rate(self, account: AccountId, *, witness: int = ASSESS_ALL) -> int:
         """The discount on MM at which an account would be liquidated now."""
         house = self.clearinghouse
-        margin = house.margin(account, witness)
+        margin = house.margin(account, mode_of(witness))
         self._require_unhealthy(account, margin)
         equity, proven = max(margin.equity, 0), self._proved(account).proven
         terms = house.liquidation_terms(account)

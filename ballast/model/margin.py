@@ -10,6 +10,7 @@ from ballast.codec import Snapshot
 from ballast.units import div_ceil
 
 ASSESS_ALL = 0
+ASSESS_MAINTENANCE = 2**256 - 1  # MM, and an upper bound of IM
 
 
 @dataclass(frozen=True, slots=True)

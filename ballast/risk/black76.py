@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ballast.fixed_point import clamp, div_towards_zero, exp_wad, ln_wad, sqrt
+from ballast.fixed_point import clamp, div_towards_zero, exp_wad, sqrt
+from ballast.risk.logarithm import ln
 from ballast.units import WAD
 
 DENSITY = 398942280401432678  # 1/√(2π)
@@ -52,7 +53,7 @@ def greeks(forward: int, strike: int, volatility: int, time: int, is_put: bool) 
     root = sqrt(time * WAD)
     deviation = volatility * root // WAD
     value, delta, e = _price(forward, strike, deviation, is_put)
-    if deviation == 0:
+    if deviation == 0 or forward == 0:
         return Greeks(value, delta)
     density = DENSITY * e // WAD
     vega = forward * density // WAD * root // WAD
@@ -81,7 +82,7 @@ def _price(forward: int, strike: int, deviation: int, is_put: bool) -> tuple[int
 
 def _call(ratio: int, s: int) -> tuple[int, int, int]:
     """N(d1) − κ·N(d2), N(d1), exp(−d1²/2)."""
-    d1 = s // 2 - div_towards_zero(ln_wad(ratio) * WAD, s)
+    d1 = s // 2 - div_towards_zero(ln(min((ratio << 64) // WAD, 2**128 - 1)) * WAD, s)
     d2 = d1 - s
     e = exp_wad(-(d1 * d1 // (2 * WAD)))
     tail = e * _mills(abs(d1)) >> 96

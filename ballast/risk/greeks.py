@@ -84,7 +84,7 @@ def _with_modelled(one: Sensitivities, option: Option, term: Term) -> Sensitivit
         term.forward * PRICE_UNIT * term.factor >> 64,
         option.strike,
         volatility * part // WAD,
-        term.time * WAD // term.divisor,
+        term.span * WAD // term.divisor,
         option.is_put,
     )
     slope = term.slice.forward * (WAD // RATIO) * term.open >> 64

@@ -21,7 +21,7 @@ from ballast.codec import (
 )
 from ballast.fixed_point import div_towards_zero
 from ballast.model import words as word_of
-from ballast.model.margin import ASSESS_ALL, LiquidationTerms, Margin, Prices
+from ballast.model.margin import ASSESS_ALL, ASSESS_MAINTENANCE, LiquidationTerms, Margin, Prices
 from ballast.model.refusal import Refused
 from ballast.risk import black76
 from ballast.risk.options import (
@@ -101,9 +101,25 @@ class Exposure:
         near = [own[column] for column in range(CORE_COLUMNS) if abs(quarters(column)) <= kappa]
         return max(*near, div_ceil(kappa * max(*own, 0), 4), 0)
 
-    def column_loss(self, column: int, scan_range: int) -> int:
+    @property
+    def bounded_losses(self) -> list[int]:
+        """At the range of IM, at least the loss in every column; options valued at that of MM."""
+        slack = self.slack_for(abs(self.range_initial - self.range_maintenance))
+        valued_at = self.range_maintenance
+        return [
+            self.column_loss(column, self.range_initial, valued_at=valued_at)
+            + (abs(quarters(column)) * slack if column < CORE_COLUMNS else 0)
+            for column in range(COLUMNS)
+        ]
+
+    def slack_for(self, change: int) -> int:
+        """What options may lose besides for a quarter of a range that differs, in counts."""
+        return sum(expiry.slack_for(change) for expiry in self.expiries)
+
+    def column_loss(self, column: int, scan_range: int, *, valued_at: int | None = None) -> int:
         """Loss in a column, weighted if it is a tail, in counts."""
-        after = sum(expiry.value_in(column, scan_range) for expiry in self.expiries)
+        at = scan_range if valued_at is None else valued_at
+        after = sum(expiry.value_in(column, at) for expiry in self.expiries)
         options = value_of(self.expiries) - after
         if column < CORE_COLUMNS:
             move = quarters(column)
@@ -185,6 +201,20 @@ def assess(
 ) -> Assessment:
     """Assess an account at the accepted prices; funding is folded into the words."""
     return _assess(cash, read(words, snapshots, parameters, now, options=options))
+
+
+def assess_maintenance(
+    cash: int,
+    words: Sequence[int],
+    snapshots: Snapshots,
+    parameters: Parameters,
+    now: int,
+    *,
+    options: OptionPrices = NO_OPTIONS,
+) -> Margin:
+    """MM of an account, and an upper bound of its IM."""
+    book = read(words, snapshots, parameters, now, options=options)
+    return _assess(cash, book, bounded=True).margin
 
 
 def assess_at(
@@ -390,11 +420,15 @@ def _add_collateral(
 # ---- Requirements -----------------------------------------------------------------------------
 
 
-def _assess(cash: int, book: Book) -> Assessment:
+def _assess(cash: int, book: Book, *, bounded: bool = False) -> Assessment:
     ranges = [e.range_maintenance for e in book.exposures]
     wider = [e.range_initial for e in book.exposures]
     losses_maintenance = losses(book.exposures, ranges)
-    losses_initial = losses_maintenance if wider == ranges else losses(book.exposures, wider)
+    if bounded:
+        losses_initial = bounded_losses(book.exposures)
+    else:
+        same = wider == ranges
+        losses_initial = losses_maintenance if same else losses(book.exposures, wider)
     initial_only = sum(initial_only_of(exposure) for exposure in book.exposures)
     overdue = sum(exposure.overdue for exposure in book.exposures)
     initial_only += div_ceil(overdue, LOSS_COUNTS * LOSS_UNIT)
@@ -423,11 +457,23 @@ def losses(exposures: Sequence[Exposure], ranges: Sequence[int]) -> Losses:
     return Losses(same=4 * max(down, up, 0), broken=broken, tail=max(tails))
 
 
+def bounded_losses(exposures: Sequence[Exposure]) -> Losses:
+    """At least the losses under the ranges for IM, without valuing options at them."""
+    given = [e.range_initial for e in exposures]
+    if given == [e.range_maintenance for e in exposures] or not any(e.expiries for e in exposures):
+        return losses(exposures, given)
+    return _joined([e.bounded_losses for e in exposures], list(zip(exposures, given, strict=True)))
+
+
 def _losses_with_options(pairs: Sequence[tuple[Exposure, int]]) -> Losses:
+    return _joined([e.column_losses(scan_range) for e, scan_range in pairs], pairs)
+
+
+def _joined(owns: Sequence[Sequence[int]], pairs: Sequence[tuple[Exposure, int]]) -> Losses:
+    """Losses of all from those of each, in every column."""
     total = [0] * COLUMNS
     broken = 0
-    for exposure, scan_range in pairs:
-        own = exposure.column_losses(scan_range)
+    for own, (exposure, _) in zip(owns, pairs, strict=True):
         total = [a + b for a, b in zip(total, own, strict=True)]
         broken += exposure.own_worst(own)
     columns = tuple(_from_counts(loss) for loss in total)
@@ -504,6 +550,8 @@ class JointScenarioEngine:
         given = (cash, words, self.prices.snapshot, self.parameters, now)
         if mode == ASSESS_ALL:
             return assess(*given, options=self.options).margin
+        if mode == ASSESS_MAINTENANCE:
+            return assess_maintenance(*given, options=self.options)
         return witness(*given, options=self.options, column=mode - 1)
 
     def fair_price(self, series: int, now: int) -> tuple[int, int]:

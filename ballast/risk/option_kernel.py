@@ -24,7 +24,7 @@ _ROUND_UP = 2**88 - 1
 
 def value_at(log_f: int, f: int, deviation: int, log_kappa: int, kappa: int) -> int:
     """The call f·Φ(d1) − κ·Φ(d2) at a node that moves the forward to f·F."""
-    low, high = _places(log_f - log_kappa, deviation)
+    low, high = _places(log_f, log_kappa, deviation)
     return (f * _cdf(high) - kappa * _cdf(low) + _ROUND_UP) >> 88
 
 
@@ -36,16 +36,17 @@ def price(
     factor: int = 1 << RATIO_SHIFT,
 ) -> tuple[int, int]:
     """One price, not under what exercising is worth, and Φ(d1) in counts of 2^-40."""
-    _, high = _places(log_factor - log_kappa, deviation)
+    _, high = _places(log_factor, log_kappa, deviation)
     value = value_at(log_factor, factor, deviation, log_kappa, kappa)
     exercised = -((kappa - factor) >> 24)
     return max(value, exercised, 0), _cdf(high) >> 24
 
 
-def _places(log_moneyness: int, deviation: int) -> tuple[int, int]:
+def _places(log_f: int, log_kappa: int, deviation: int) -> tuple[int, int]:
     """Places of d2 and d1 in the table."""
     width = (deviation << LOG_SHIFT) // WAD
-    quotient = div_towards_zero(log_moneyness << LOG_SHIFT, deviation)
+    quotient = div_towards_zero(log_f << LOG_SHIFT, deviation)
+    quotient -= div_towards_zero(log_kappa << LOG_SHIFT, deviation)
     low = quotient + _MIDDLE - width // 2
     return low, low + width
 

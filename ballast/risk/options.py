@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from ballast.codec import PRICE_UNIT, Snapshot, VolatilitySlice
-from ballast.fixed_point import div_towards_zero, exp_wad, ln_wad, sqrt
+from ballast.fixed_point import div_towards_zero, exp_wad, sqrt
 from ballast.risk import option_kernel as kernel
+from ballast.risk.logarithm import ln
 from ballast.risk.scenarios import CORE_COLUMNS, RATIO, TAILS, quarters
 from ballast.svi import annual_variance
 from ballast.units import WAD, YEAR
@@ -19,6 +20,12 @@ from ballast.units import WAD, YEAR
 WINDOW = 30 * 60
 ONE = 1 << kernel.RATIO_SHIFT
 LOSS_COUNTS = 2500 << kernel.PRICE_SHIFT  # counts in 1e-8 quarters of WAD
+
+SLOPE = 2749  # a quarter of 1e-8 in counts of 2^-40, rounded up
+LEAST_SLACK = 1024
+FAR_SLACK = 1 << 42
+FAR_KAPPA = 64 * ONE
+FAR_DEVIATION = 5 * WAD // 2
 
 SHOCK_UP = WAD // 2
 SHOCK_DOWN = 3 * WAD // 10
@@ -60,6 +67,7 @@ class Term:
     open: int
     known: int
     time: int
+    span: int
     divisor: int
     up: int
     down: int
@@ -73,6 +81,7 @@ class Term:
         forward = max(snapshot.price // PRICE_UNIT * word.forward // RATIO, 1)
         time = max(0, date - now)
         elapsed = min(mean[0], WINDOW)
+        span = time if time < WINDOW else time - WINDOW * 2 // 3
         divisor = 3 * YEAR if time < WINDOW else YEAR
         g = shock_growth(time)
         return cls(
@@ -81,10 +90,11 @@ class Term:
             open=(WINDOW - elapsed) * ONE // WINDOW,
             known=mean[1] // PRICE_UNIT * elapsed * ONE // (WINDOW * forward),
             time=time,
+            span=span,
             divisor=divisor,
             up=WAD + SHOCK_UP * g // WAD,
             down=max(0, WAD - SHOCK_DOWN * g // WAD),
-            least_up=sqrt(LEAST_UP_SQUARED * time * WAD // divisor),
+            least_up=sqrt(LEAST_UP_SQUARED * span * WAD // divisor),
         )
 
     @property
@@ -94,20 +104,19 @@ class Term:
 
     def moneyness(self, strike: int) -> tuple[int, int]:
         """A strike (1e-8) over the forward, 2^-64, and its logarithm, WAD."""
-        price = strike * 10**4
-        kappa = min(price * ONE // self.forward, kernel.GREATEST_RATIO)
-        return kappa, ln_wad(max(price * WAD // self.forward, 1))
+        kappa = min(strike * 10**4 * ONE // self.forward, kernel.GREATEST_RATIO)
+        return kappa, ln(kappa)
 
     def deviation(self, log_kappa: int) -> int:
         """σ·√τ, WAD, before the known part of the settlement price damps it."""
-        return sqrt(annual_variance(self.slice, log_kappa) * self.time * WAD // self.divisor)
+        return sqrt(annual_variance(self.slice, log_kappa) * self.span * WAD // self.divisor)
 
 
 def shock_growth(time: int) -> int:
     """(30 d / max(DTE, 1 d))^p, WAD."""
     term = max(time, SHOCK_LEAST_TERM)
     power = POWER_SHORT if term < SHOCK_TERM else POWER_LONG
-    return exp_wad(div_towards_zero(ln_wad(SHOCK_TERM * WAD // term) * power, WAD))
+    return exp_wad(div_towards_zero(ln(SHOCK_TERM * ONE // term) * power, WAD))
 
 
 def damped(deviation: int, opened: int, f: int, factor: int) -> int:
@@ -133,6 +142,11 @@ class Strike:
     deviation_down: int = 0
     amount: int = 0
 
+    @property
+    def is_far(self) -> bool:
+        """Whether nothing bounds how its price changes with the forward."""
+        return self.kappa >= FAR_KAPPA or self.deviation_up >= FAR_DEVIATION
+
     def quote(self, term: Term) -> tuple[int, int]:
         """Prepare the record for scenarios; its price in counts of 2^-40 of the forward, Φ(d1)."""
         self.kappa, self.log_kappa = term.moneyness(self.price)
@@ -144,7 +158,7 @@ class Strike:
         if factor == term.open == ONE:
             return kernel.price(usable(s), self.log_kappa, self.kappa)
         s = usable(damped(s, term.open, ONE, factor))
-        log_factor = ln_wad(max(factor * WAD >> 64, 1))
+        log_factor = ln(factor)
         return kernel.price(s, self.log_kappa, self.kappa, log_factor, factor)
 
 
@@ -193,6 +207,13 @@ class Expiry:
         self.open, self.known = term.open, term.known
         return totals
 
+    def slack_for(self, change: int) -> int:
+        """What it may lose besides for a quarter of a range that differs by `change`, in counts."""
+        near = (2 * change + LEAST_SLACK) * SLOPE
+        return sum(
+            abs(one.amount) * (FAR_SLACK if one.is_far else near) for one in self.strikes.values()
+        )
+
     def payoffs(self, settlement_price: int) -> int:
         """Value of the options once the expiry is settled, 1e-36 of cash."""
         worth = 0
@@ -208,12 +229,11 @@ class Expiry:
 
     def prices_in(self, column: int, scan_range: int) -> Iterator[tuple[Strike, int]]:
         """What a call of each strike is worth in a scenario, in counts of 2^-40 of the forward."""
-        wad = node_factor(column, scan_range)
-        f = (wad << 64) // WAD
+        f = (node_factor(column, scan_range) << 64) // WAD
         is_down = column < CORE_COLUMNS and column % 2 == 1
         whole = self.open == ONE
         factor = f if whole else self.known + (self.open * f >> 64)
-        log_factor = ln_wad(wad if whole else max(factor * WAD >> 64, 1))
+        log_factor = ln(factor)
         for strike in self.strikes.values():
             if strike.amount == 0:
                 continue

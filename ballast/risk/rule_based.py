@@ -20,7 +20,7 @@ from ballast.codec import (
     decode_position,
 )
 from ballast.model import words as word_of
-from ballast.model.margin import ASSESS_ALL, LiquidationTerms, Margin, Prices
+from ballast.model.margin import ASSESS_ALL, ASSESS_MAINTENANCE, LiquidationTerms, Margin, Prices
 from ballast.model.refusal import Refused
 from ballast.risk.options import WINDOW, Expiry, NoOptions, OptionPrices, Term
 from ballast.risk.rules import Rules
@@ -154,8 +154,8 @@ class RuleEngine:
         return asset in self.rules.assets
 
     def assess(self, cash: int, mode: int, words: Sequence[int], now: int) -> Margin:
-        """Assess an account; every mode but ASSESS_ALL answers the whole MM and no IM."""
-        return self._assess(cash, words, now, full=mode == ASSESS_ALL)
+        """Assess an account; for a witness, the whole MM and no IM."""
+        return self._assess(cash, words, now, full=mode in (ASSESS_ALL, ASSESS_MAINTENANCE))
 
     def assess_at(
         self, cash: int, words: Sequence[int], underlying: int, spot: int, now: int

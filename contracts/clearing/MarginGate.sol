@@ -228,7 +228,7 @@ abstract contract MarginGate is Markets, Options, Cash, Lock {
         _markChecked(account);
     }
 
-    function _markChecked(Account memory account) private view {
+    function _markChecked(Account memory account) internal view {
         account.header = account.header.withCheckedAt(block.timestamp);
     }
 }

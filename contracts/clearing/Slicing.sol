@@ -65,7 +65,7 @@ abstract contract Slicing is Trading {
         _moveWords(from, into, int256(slice.fraction));
         from.cash += slice.payment.toInt256() - cash;
         into.cash += cash - (slice.payment + slice.insurance).toInt256();
-        if (known) _checkSliceOnly(into, slice, movedValue, count);
+        if (known && _coversSlice(into, slice, movedValue, count)) _markChecked(into);
         else _checkTakeover(into);
         _save(flow, from);
         _save(flow, into);
@@ -74,20 +74,21 @@ abstract contract Slicing is Trading {
         emit SliceTransferred(slice.from, slice.into, slice.fraction, slice.payment, slice.insurance);
     }
 
-    /// @dev An account that holds nothing but a slice of derivatives needs no second assessment: requirements are
-    /// homogeneous, so its IM is the fraction of the one just found, and its equity is its cash and the fraction of
-    /// the other's value. Not so with collateral, whose smallest unit can be worth anything.
+    /// @dev Whether an account that holds nothing but a slice of derivatives meets its IM. It needs no assessment for that:
+    /// requirements are homogeneous, so its IM is at most the fraction of the bound just found, and its equity is its cash
+    /// and the fraction of the other's value. Not so with collateral, whose smallest unit can be worth anything.
     /// @param movedValue Value of the slice before its words were rounded, WAD.
     /// @param count Number of words, each of which rounding may have moved by a wei of its size.
-    function _checkSliceOnly(Account memory into, Slice calldata slice, int256 movedValue, uint256 count)
+    function _coversSlice(Account memory into, Slice calldata slice, int256 movedValue, uint256 count)
         private
-        view
+        pure
+        returns (bool)
     {
         uint256 dust = SLICE_DUST * count;
         uint256 required = FixedPointMathLib.mulWad(slice.initial, slice.fraction) + dust;
-        _requireEquity(
-            into, into.cash + movedValue - int256(dust), FixedPointMathLib.max(required, uint256(MIN_EQUITY))
-        );
+        return
+            into.cash + movedValue - int256(dust)
+                >= int256(FixedPointMathLib.max(required, uint256(MIN_EQUITY)));
     }
 
     /// @dev Walks backwards, so that a word removed from `from` only disturbs words already done. The words of `from`

@@ -10,7 +10,8 @@ import {Instrument, Position} from "../types/Position.sol";
 interface IRiskEngine {
     /// @notice Assesses an account at the accepted prices.
     /// @param cash Cash of the account, WAD, debt negative.
-    /// @param mode `ASSESS_ALL`, or 1 + the index of one named scenario, for a lower bound of MM.
+    /// @param mode `ASSESS_ALL`; `ASSESS_MAINTENANCE`, where an upper bound of IM will do; or 1 + the index of one named
+    /// scenario, for a lower bound of MM.
     /// @param words Its positions, with funding folded in: a perpetual is worth size × mark + quote.
     function assess(int256 cash, uint256 mode, Position[] calldata words)
         external

@@ -7,7 +7,7 @@ import {IClearinghouse, Slice} from "../interfaces/IClearinghouse.sol";
 import {ILiquidator} from "../interfaces/ILiquidator.sol";
 import {IOracleAdapter, PriceUpdate} from "../interfaces/IOracleAdapter.sol";
 import {AccountId} from "../types/AccountId.sol";
-import {ASSESS_ALL, LiquidationTerms, Margin} from "../types/Margin.sol";
+import {ASSESS_ALL, ASSESS_MAINTENANCE, LiquidationTerms, Margin} from "../types/Margin.sol";
 import {Flag} from "./Flag.sol";
 import {LiquidationMath} from "./LiquidationMath.sol";
 
@@ -121,7 +121,7 @@ contract Liquidator is ILiquidator {
 
     /// @inheritdoc ILiquidator
     function discountRate(AccountId account, uint256 witness) external view returns (uint256) {
-        Margin memory margin = CLEARINGHOUSE.margin(account, witness);
+        Margin memory margin = CLEARINGHOUSE.margin(account, _mode(witness));
         _requireUnhealthy(account, margin);
         Flag proof = _flags[account].prove(block.timestamp);
         LiquidationTerms memory terms = CLEARINGHOUSE.liquidationTerms(account);
@@ -134,8 +134,13 @@ contract Liquidator is ILiquidator {
         returns (Margin memory margin)
     {
         if (updates.length != 0) ORACLE.refresh(updates);
-        margin = CLEARINGHOUSE.margin(account, witness);
+        margin = CLEARINGHOUSE.margin(account, _mode(witness));
         _requireUnhealthy(account, margin);
+    }
+
+    /// @dev Who is liquidated is judged by MM: of IM a bound will do, for whoever takes a slice and nothing else.
+    function _mode(uint256 witness) private pure returns (uint256) {
+        return witness == ASSESS_ALL ? ASSESS_MAINTENANCE : witness;
     }
 
     /// @dev Health under 1 at the last accepted prices; where these are not fresh, even after the credit, and not within

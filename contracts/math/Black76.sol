@@ -3,6 +3,8 @@ pragma solidity ^0.8.28;
 
 import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 
+import {Logarithm} from "./Logarithm.sol";
+
 /// @notice What an option is worth and how that changes, for one unit of it, undiscounted.
 /// @param price WAD of cash, rounded down.
 /// @param delta Change with the forward, WAD.
@@ -59,20 +61,24 @@ library Black76 {
     }
 
     /// @notice Price and Greeks of one unit.
+    /// @dev Nothing overflows for F < 2^128, σ < 2^84 and less than 2^84 years, all WAD: a density is under 2^59.
     function greeks(uint256 forward, uint256 strike, uint256 volatility, uint256 time, bool isPut)
         internal
         pure
         returns (Greeks memory found)
     {
-        uint256 root = FixedPointMathLib.sqrt(time * UNIT);
-        uint256 deviation = volatility * root / UNIT;
-        uint256 e;
-        (found.price, found.delta, e) = _price(forward, strike, deviation, isPut);
-        if (deviation == 0) return found;
-        uint256 density = DENSITY * e / UNIT;
-        found.gamma = density * UNIT / deviation * UNIT / forward;
-        found.vega = forward * density / UNIT * root / UNIT;
-        found.theta = -int256(found.vega * volatility / (2 * time));
+        unchecked {
+            uint256 root = FixedPointMathLib.sqrt(time * UNIT);
+            uint256 deviation = volatility * root / UNIT;
+            uint256 e;
+            (found.price, found.delta, e) = _price(forward, strike, deviation, isPut);
+            if (deviation == 0 || forward == 0) return found;
+            uint256 density = DENSITY * e / UNIT;
+            uint256 vega = forward * density / UNIT * root / UNIT;
+            found.gamma = density * UNIT / deviation * UNIT / forward;
+            found.vega = vega;
+            found.theta = -int256(vega * volatility / (2 * time));
+        }
     }
 
     /// @dev Also e = exp(−d1²/2), WAD. Nothing overflows for F < 2^128, K < 2^128 and s < 2^100: a logarithm is under 2^67,
@@ -105,7 +111,8 @@ library Black76 {
     /// @dev N(d1) − κ·N(d2) for κ = K/F and s > 0, WAD; N(d1); and exp(−d1²/2).
     function _call(int256 ratio, int256 s) private pure returns (int256 value, int256 delta, uint256 e) {
         unchecked {
-            int256 d1 = s / 2 - FixedPointMathLib.lnWad(ratio) * WAD / s;
+            uint256 exact = FixedPointMathLib.min(uint256(ratio << 64) / UNIT, type(uint128).max);
+            int256 d1 = s / 2 - Logarithm.ln(exact) * WAD / s;
             int256 d2 = d1 - s;
             e = uint256(FixedPointMathLib.expWad(-(d1 * d1 / (2 * WAD))));
             int256 tail = int256(e * _mills(FixedPointMathLib.abs(d1)) >> 96);

@@ -34,8 +34,6 @@ library OptionKernel {
     uint256 private constant LIMIT = 0x1a00000000000000000;
     uint256 private constant MIDDLE = 0xd00000000000000000;
     uint256 private constant FRACTION = 0xffffffffffffffff;
-    /// @dev All but the constant term: the factor of u is positive.
-    uint256 private constant LOW_THREE = 0xffffffffffffffffffffffffffffffffffffffffffffffff;
     uint256 private constant ROUND_UP = 0xffffffffffffffffffffff;
     uint256 private constant WAD = 1e18;
 
@@ -71,7 +69,7 @@ library OptionKernel {
                         let word := mload(shl(5, shr(64, t)))
                         let u := and(t, FRACTION)
                         value := add(mul(signextend(7, word), u), signextend(15, word))
-                        value := add(mul(add(mul(value, u), and(word, LOW_THREE)), u), word)
+                        value := add(mul(add(mul(value, u), signextend(23, word)), u), word)
                     }
                 }
             }
@@ -80,11 +78,11 @@ library OptionKernel {
             mstore(0x00, amount)
             mstore(0x20, kappa)
             let width := div(shl(LOG_SHIFT, deviation), WAD)
-            let shift := sub(MIDDLE, shr(1, width))
+            let shift := sub(sub(MIDDLE, shr(1, width)), sdiv(logKappa, deviation))
             // In the table are both d1 and d2 if the lower is in [0, LIMIT − width).
             let inside := mul(lt(width, LIMIT), sub(LIMIT, width))
             for {} lt(node, end) { node := add(node, NODE) } {
-                let t := add(sdiv(sub(mload(node), logKappa), deviation), shift)
+                let t := add(sdiv(mload(node), deviation), shift)
                 let value
                 switch lt(t, inside)
                 case 0 {
@@ -96,13 +94,13 @@ library OptionKernel {
                     let word := mload(shl(5, shr(64, t)))
                     let u := and(t, FRACTION)
                     value := add(mul(signextend(7, word), u), signextend(15, word))
-                    value := add(mul(add(mul(value, u), and(word, LOW_THREE)), u), word)
+                    value := add(mul(add(mul(value, u), signextend(23, word)), u), word)
                     value := mul(mload(0x20), shr(191, value))
                     t := add(t, width)
                     word := mload(shl(5, shr(64, t)))
                     u := and(t, FRACTION)
                     let high := add(mul(signextend(7, word), u), signextend(15, word))
-                    high := add(mul(add(mul(high, u), and(word, LOW_THREE)), u), word)
+                    high := add(mul(add(mul(high, u), signextend(23, word)), u), word)
                     value := sub(mul(mload(add(node, 0x20)), shr(191, high)), value)
                 }
                 value := sar(88, add(value, ROUND_UP))
@@ -131,13 +129,14 @@ library OptionKernel {
                         let word := mload(shl(5, shr(64, t)))
                         let u := and(t, FRACTION)
                         v := add(mul(signextend(7, word), u), signextend(15, word))
-                        v := add(mul(add(mul(v, u), and(word, LOW_THREE)), u), word)
+                        v := add(mul(add(mul(v, u), signextend(23, word)), u), word)
                     }
                 }
             }
 
             let width := div(shl(LOG_SHIFT, deviation), WAD)
-            let t := add(sdiv(sub(logFactor, logKappa), deviation), sub(MIDDLE, shr(1, width)))
+            let t := sub(sdiv(logFactor, deviation), sdiv(logKappa, deviation))
+            t := add(t, sub(MIDDLE, shr(1, width)))
             let high := cdf(add(t, width), base)
             value := mul(kappa, shr(191, cdf(t, base)))
             value := sar(88, add(sub(mul(factor, shr(191, high)), value), ROUND_UP))

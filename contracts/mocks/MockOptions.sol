@@ -7,7 +7,7 @@ import {IOracleAdapter} from "../interfaces/IOracleAdapter.sol";
 import {IRiskEngine} from "../interfaces/IRiskEngine.sol";
 import {IVolatilitySource} from "../interfaces/IVolatilityBoard.sol";
 import {Wad} from "../math/Wad.sol";
-import {LiquidationTerms, Margin} from "../types/Margin.sol";
+import {ASSESS_ALL, ASSESS_MAINTENANCE, LiquidationTerms, Margin} from "../types/Margin.sol";
 import {Instrument, KIND_OPTION, Position} from "../types/Position.sol";
 import {VolatilitySlice} from "../types/VolatilitySlice.sol";
 
@@ -52,7 +52,9 @@ contract MockOptionEngine is IRiskEngine {
     {
         margin = INNER.assess(cash, mode, _others(words));
         for (uint256 i; i < words.length; ++i) {
-            if (words[i].kind() == KIND_OPTION) _add(margin, words[i], mode == 0);
+            if (words[i].kind() == KIND_OPTION) {
+                _add(margin, words[i], mode == ASSESS_ALL || mode == ASSESS_MAINTENANCE);
+            }
         }
     }
 

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
-
 import {Black76, Greeks} from "../math/Black76.sol";
+import {Logarithm} from "../math/Logarithm.sol";
 import {NormalTable} from "../math/NormalTable.sol";
 import {OptionKernel} from "../math/OptionKernel.sol";
 
@@ -57,13 +56,15 @@ contract PricingProbe {
         gasUsed -= gasleft();
     }
 
-    /// @notice Precise price and Greeks, and the gas that the price took.
+    /// @notice Precise price and Greeks, and the gas that they took.
     function greeks(uint256 forward, uint256 strike, uint256 volatility, uint256 time, bool isPut)
         external
-        pure
-        returns (Greeks memory)
+        view
+        returns (Greeks memory found, uint256 gasUsed)
     {
-        return Black76.greeks(forward, strike, volatility, time, isPut);
+        gasUsed = gasleft();
+        found = Black76.greeks(forward, strike, volatility, time, isPut);
+        gasUsed -= gasleft();
     }
 
     /// @notice Precise price and delta for a deviation, and the gas that they took.
@@ -77,8 +78,8 @@ contract PricingProbe {
         gasUsed -= gasleft();
     }
 
-    /// @notice ln x, WAD.
-    function ln(int256 x) external pure returns (int256) {
-        return FixedPointMathLib.lnWad(x);
+    /// @notice ln(x / 2^64), WAD.
+    function ln(uint256 x) external pure returns (int256) {
+        return Logarithm.ln(x);
     }
 }

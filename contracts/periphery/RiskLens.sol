@@ -200,7 +200,7 @@ contract RiskLens {
             term.forward * PRICE_UNIT * factor >> 64,
             word.strike() * STRIKE_UNIT,
             volatility * part / WAD,
-            term.time * WAD / term.divisor,
+            term.span * WAD / term.divisor,
             word.isPut()
         );
         int256 size = word.optionSize();

@@ -3,6 +3,8 @@ pragma solidity ^0.8.28;
 
 import {Snapshot} from "../types/Snapshot.sol";
 import {Expiry} from "./OptionBook.sol";
+import {Grid, OptionScenarios} from "./OptionScenarios.sol";
+import {Records} from "./Records.sol";
 import {UnderlyingWord} from "./RiskWords.sol";
 
 /// @notice What an account holds of one underlying, with its price and parameters: a record in memory, linked to the
@@ -20,12 +22,16 @@ import {UnderlyingWord} from "./RiskWords.sol";
 /// | 0xe0   | the same, each term rounded up, so that either direction can be charged against the account  |
 /// | 0x100  | the same in units of the underlying, WAD, exact but for the deltas of options                |
 /// | 0x120  | expiries of its options                                                                      |
+/// | 0x140  | grid on which the options were valued, in every scenario                                     |
+/// | 0x160  | what they are worth before, in counts of 2^-40 · 1e-30 of cash                               |
+/// | 0x180  | its own worst loss at the range for MM, likewise, of an account with options                  |
 ///
 /// @dev A Solidity struct would be zeroed whenever a function returns one, and checked whenever a list of them is
 /// indexed, which is a third of a small assessment's gas.
 type Exposure is uint256;
 
 using ExposureLib for Exposure global;
+using {OptionScenarios.addLosses, OptionScenarios.slackOf} for Exposure global;
 
 library ExposureLib {
     Exposure internal constant END = Exposure.wrap(0);
@@ -40,7 +46,7 @@ library ExposureLib {
     ) internal pure returns (Exposure self) {
         assembly ("memory-safe") {
             self := mload(0x40)
-            mstore(0x40, add(self, 0x140))
+            mstore(0x40, add(self, 0x1a0))
             mstore(self, next_)
             mstore(add(self, 0x20), underlying_)
             mstore(add(self, 0x40), snapshot_)
@@ -52,6 +58,11 @@ library ExposureLib {
             mstore(add(self, 0x100), 0)
             mstore(add(self, 0x120), 0)
         }
+    }
+
+    /// @notice The exposure to an underlying, the end if the list has none.
+    function find(Exposure self, uint256 underlying_) internal pure returns (Exposure) {
+        return Exposure.wrap(Records.find(Exposure.unwrap(self), underlying_));
     }
 
     function isEnd(Exposure self) internal pure returns (bool) {
@@ -98,9 +109,34 @@ library ExposureLib {
         return Expiry.wrap(_load(self, 0x120));
     }
 
+    function grid(Exposure self) internal pure returns (Grid) {
+        return Grid.wrap(_load(self, 0x140));
+    }
+
+    function optionValue(Exposure self) internal pure returns (int256) {
+        return int256(_load(self, 0x160));
+    }
+
+    function ownWorst(Exposure self) internal pure returns (int256) {
+        return int256(_load(self, 0x180));
+    }
+
+    function setOwnWorst(Exposure self, int256 loss) internal pure {
+        assembly ("memory-safe") {
+            mstore(add(self, 0x180), loss)
+        }
+    }
+
     function setExpiries(Exposure self, Expiry newest) internal pure {
         assembly ("memory-safe") {
             mstore(add(self, 0x120), newest)
+        }
+    }
+
+    function setValued(Exposure self, Grid grid_, int256 value) internal pure {
+        assembly ("memory-safe") {
+            mstore(add(self, 0x140), grid_)
+            mstore(add(self, 0x160), value)
         }
     }
 

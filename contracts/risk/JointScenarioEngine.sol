@@ -11,7 +11,7 @@ import {Black76} from "../math/Black76.sol";
 import {NormalTable} from "../math/NormalTable.sol";
 import {OptionKernel} from "../math/OptionKernel.sol";
 import {Wad} from "../math/Wad.sol";
-import {ASSESS_ALL, LiquidationTerms, Margin} from "../types/Margin.sol";
+import {ASSESS_ALL, ASSESS_MAINTENANCE, LiquidationTerms, Margin} from "../types/Margin.sol";
 import {Instrument, KIND_COLLATERAL, KIND_OPTION, KIND_PERP, Position} from "../types/Position.sol";
 import {Snapshot} from "../types/Snapshot.sol";
 import {VolatilitySlice} from "../types/VolatilitySlice.sol";
@@ -38,18 +38,23 @@ import {Staleness} from "./Staleness.sol";
 contract JointScenarioEngine is IRiskEngine, RiskParameters {
     /// @dev What is known of an account. Add-ons are in 1e-4 of WAD, so that each rounds once.
     /// @param exposures Newest of its exposures.
+    /// @param bounded Whether an upper bound of IM will do.
     /// @param moved Underlying whose price is replaced by `spot`; over 16 bits for none.
     /// @param value Value of all positions, WAD.
     /// @param expiries How many expiries its options have.
     /// @param table Place of the kernel's table, if it has options.
+    /// @param overdue What IM asks besides for slices that are overdue, in counts of `OptionScenarios`.
+    /// @param terms L_term, likewise.
     struct Book {
         Exposure exposures;
         bool stale;
+        bool bounded;
         uint256 expiries;
         uint256 table;
         uint256 moved;
         uint256 spot;
         uint256 overdue;
+        uint256 terms;
         int256 value;
         uint256 perpNotional;
         uint256 addOnMaintenance;
@@ -105,8 +110,9 @@ contract JointScenarioEngine is IRiskEngine, RiskParameters {
         Book memory book;
         book.moved = NOTHING;
         _read(book, words);
-        if (mode == ASSESS_ALL) _requireAll(margin, book);
-        else _setMaintenance(margin, book, _lossIn(book, mode - 1));
+        book.bounded = mode == ASSESS_MAINTENANCE;
+        if (mode == ASSESS_ALL || book.bounded) _requireAll(margin, book);
+        else _requireIn(margin, book, mode - 1);
         margin.equity = cash + book.value;
     }
 
@@ -215,8 +221,7 @@ contract JointScenarioEngine is IRiskEngine, RiskParameters {
     /// @dev Options wait, sorted by expiry and strike, until all are known.
     function _addOption(Book memory book, Position word) private view {
         Exposure exposure = _exposure(book, word.id());
-        Expiry expiry = exposure.expiries();
-        while (!expiry.isEnd() && expiry.date() != word.expiry()) expiry = expiry.next();
+        Expiry expiry = exposure.expiries().find(word.expiry());
         if (expiry.isEnd()) {
             expiry = OptionBook.makeExpiry(exposure.expiries(), word.expiry());
             exposure.setExpiries(expiry);
@@ -227,9 +232,11 @@ contract JointScenarioEngine is IRiskEngine, RiskParameters {
 
     /// @dev The account's exposure to an underlying; the first position in it reads price and parameters.
     function _exposure(Book memory book, uint16 underlying) private view returns (Exposure exposure) {
-        for (exposure = book.exposures; !exposure.isEnd(); exposure = exposure.next()) {
-            if (exposure.underlying() == underlying) return exposure;
-        }
+        exposure = book.exposures.find(underlying);
+        if (exposure.isEnd()) exposure = _makeExposure(book, underlying);
+    }
+
+    function _makeExposure(Book memory book, uint16 underlying) private view returns (Exposure exposure) {
         Snapshot snapshot = ORACLE.snapshot(underlying);
         if (snapshot.spot() == 0) revert JointScenarioEngine_PriceNeverAccepted(underlying);
         UnderlyingWord risk = _underlyingWord(underlying);
@@ -330,67 +337,82 @@ contract JointScenarioEngine is IRiskEngine, RiskParameters {
 
     // ---- Requirements ----
 
-    /// @dev IM and MM.
+    /// @dev IM and MM. A book with options whose ranges for IM and MM differ is valued under both, unless an upper bound of
+    /// IM will do.
     function _requireAll(Margin memory margin, Book memory book) private view {
         if (book.expiries == 0) return _requireLinear(margin, book);
-        Grid grid = OptionScenarios.make();
-        uint256 lossMaintenance = _worst(book, grid, false);
-        uint256 lossInitial = lossMaintenance;
         uint256 addOns;
-        bool other;
+        uint256 passes = 1;
         for (Exposure e = book.exposures; !e.isEnd(); e = e.next()) {
             addOns += _initialAddOns(e);
-            if (e.rangeMaintenance() != e.rangeInitial()) other = true;
+            if (e.rangeMaintenance() != e.rangeInitial()) passes = 2;
         }
-        if (other) lossInitial = _worst(book, grid, true);
+        _valueOptions(book);
         addOns += _divUp(book.overdue, uint256(OptionScenarios.LOSS_COUNTS) * LOSS_UNIT);
-        _setMaintenance(margin, book, lossMaintenance);
-        _setInitial(margin, book, lossInitial, addOns);
+        uint256 loss;
+        for (uint256 pass; pass < passes; ++pass) {
+            bool initial = pass != 0;
+            if (initial && !book.bounded) _valueMoves(book);
+            loss = _worst(book, initial);
+            if (!initial) _setMaintenance(margin, book, loss);
+        }
+        _setInitial(margin, book, loss, addOns);
     }
 
-    /// @dev The worst joint loss W of a book with options, in 1e-8 quarters of WAD, rounded up.
-    function _worst(Book memory book, Grid grid, bool initial) private pure returns (uint256) {
+    /// @dev Prices the options in every scenario at the ranges of MM, and what vol shocks of expiries lose that do not
+    /// offset each other.
+    function _valueOptions(Book memory book) private pure {
+        for (Exposure e = book.exposures; !e.isEnd(); e = e.next()) {
+            Expiry expiry = e.expiries();
+            if (expiry.isEnd()) {
+                e.setValued(OptionScenarios.makeEmpty(), 0);
+                continue;
+            }
+            Grid grid = OptionScenarios.make();
+            grid.fill(e.rangeMaintenance());
+            int256 value;
+            unchecked {
+                for (; !expiry.isEnd(); expiry = expiry.next()) {
+                    uint256 loss = _greater(expiry.value() - grid.scan(expiry, book.table), 0);
+                    value += expiry.value();
+                    book.terms += _divUp(loss, BPS) * Scenarios.TERM_RATE;
+                    book.overdue += _divUp(loss, RATIO) * expiry.surcharge();
+                }
+            }
+            e.setValued(grid, value);
+        }
+    }
+
+    /// @dev Prices the options again in the scenarios that the ranges of IM change.
+    function _valueMoves(Book memory book) private pure {
+        for (Exposure e = book.exposures; !e.isEnd(); e = e.next()) {
+            if (e.expiries().isEnd() || e.rangeMaintenance() == e.rangeInitial()) continue;
+            e.grid().move(e.rangeInitial());
+            for (Expiry expiry = e.expiries(); !expiry.isEnd(); expiry = expiry.next()) {
+                e.grid().scanMoves(expiry, book.table);
+            }
+        }
+    }
+
+    /// @dev The worst joint loss W of a book with options, in 1e-8 quarters of WAD, rounded up; or a bound of it, if the
+    /// options were valued at other ranges.
+    function _worst(Book memory book, bool initial) private pure returns (uint256) {
         int256[23] memory losses;
         int256 broken;
-        int256 worst;
-        book.overdue = 0;
+        int256 worst = int256(book.terms);
         unchecked {
             for (Exposure e = book.exposures; !e.isEnd(); e = e.next()) {
                 uint256 range = initial ? e.rangeInitial() : e.rangeMaintenance();
-                (int256 value, int256 terms) = _scanOptions(book, e, grid, range);
-                broken += grid.addLosses(e, range, value, losses);
-                worst += terms;
+                int256 slack = initial && book.bounded
+                    ? e.slackOf(FixedPointMathLib.dist(range, e.rangeMaintenance()))
+                    : int256(0);
+                int256 own = e.addLosses(range, slack, losses);
+                if (!initial) e.setOwnWorst(own);
+                broken += own;
             }
-            worst = FixedPointMathLib.max(worst, broken);
-            for (uint256 i; i < OptionScenarios.NODES; ++i) {
-                worst = FixedPointMathLib.max(worst, losses[i]);
-            }
+            worst = OptionScenarios.greatest(losses, FixedPointMathLib.max(worst, broken));
         }
         return _divUp(uint256(worst), uint256(OptionScenarios.LOSS_COUNTS));
-    }
-
-    /// @dev Prices the options of an underlying in every scenario. Their value, and the losses by which vol shocks of its
-    /// expiries do not offset each other, in counts.
-    function _scanOptions(Book memory book, Exposure e, Grid grid, uint256 range)
-        private
-        pure
-        returns (int256 value, int256 terms)
-    {
-        Expiry expiry = e.expiries();
-        if (expiry.isEnd()) {
-            grid.clear();
-            return (0, 0);
-        }
-        grid.fill(range);
-        unchecked {
-            for (; !expiry.isEnd(); expiry = expiry.next()) {
-                int256 still = grid.scan(expiry, book.table, 0, OptionScenarios.NODES);
-                value += expiry.value();
-                uint256 loss = _greater(expiry.value() - still, 0);
-                terms += int256(_divUp(loss, BPS) * Scenarios.TERM_RATE);
-                book.overdue += _divUp(loss, RATIO) * expiry.surcharge();
-            }
-        }
     }
 
     /// @dev IM and MM of a book without options. Losses are in 1e-8 of WAD, those with broken correlation in quarters of
@@ -457,7 +479,7 @@ contract JointScenarioEngine is IRiskEngine, RiskParameters {
                 Snapshot snapshot = e.snapshot();
                 if (snapshot.isFresh(block.timestamp)) continue;
                 uint256 shift = Staleness.shift(e.rangeMaintenance(), snapshot.age(block.timestamp));
-                if (!e.expiries().isEnd()) sum += _optionCredit(book, e, shift);
+                if (!e.expiries().isEnd()) sum += _optionCredit(e, shift);
                 else sum += _greater(e.moneyFloor() * int256(shift), -e.moneyCeil() * int256(shift));
             }
             return sum / RATIO;
@@ -466,16 +488,12 @@ contract JointScenarioEngine is IRiskEngine, RiskParameters {
 
     /// @dev The same of an exposure with options, in 1e-8 of WAD: by its delta, and at most 0.80 of its own worst loss,
     /// which is its part of MM.
-    function _optionCredit(Book memory book, Exposure e, uint256 shift) private pure returns (uint256) {
-        if (shift == 0) return 0;
-        Grid grid = OptionScenarios.make();
-        int256[23] memory losses;
-        (int256 value,) = _scanOptions(book, e, grid, e.rangeMaintenance());
-        int256 own = grid.addLosses(e, e.rangeMaintenance(), value, losses);
+    function _optionCredit(Exposure e, uint256 shift) private pure returns (uint256) {
         unchecked {
             uint256 money =
                 FixedPointMathLib.abs(e.units()) * (e.snapshot().spot() / PRICE_UNIT) / PRICE_COUNT;
-            return FixedPointMathLib.min(money * shift, uint256(own / OptionScenarios.LOSS_COUNTS) / 5);
+            uint256 own = uint256(e.ownWorst() / OptionScenarios.LOSS_COUNTS);
+            return FixedPointMathLib.min(money * shift, own / 5);
         }
     }
 
@@ -521,6 +539,16 @@ contract JointScenarioEngine is IRiskEngine, RiskParameters {
         }
     }
 
+    /// @dev MM from one named scenario. What stale prices are worth rests on all of them.
+    function _requireIn(Margin memory margin, Book memory book, uint256 column) private view {
+        uint256 loss = _lossIn(book, column);
+        if (book.stale && book.expiries != 0) {
+            _valueOptions(book);
+            _worst(book, book.bounded); // not IM: a witness is not bounded
+        }
+        _setMaintenance(margin, book, loss);
+    }
+
     /// @dev Loss in one named scenario at the ranges of MM, zero for a gain, in 1e-8 quarters of WAD, rounded up.
     function _lossIn(Book memory book, uint256 column) private pure returns (uint256) {
         if (column >= Scenarios.COLUMNS) revert JointScenarioEngine_UnknownScenario(column);
@@ -535,7 +563,7 @@ contract JointScenarioEngine is IRiskEngine, RiskParameters {
                 if (!expiry.isEnd()) {
                     grid.set(node, e.rangeMaintenance());
                     for (; !expiry.isEnd(); expiry = expiry.next()) {
-                        grid.scan(expiry, book.table, node, node + 1);
+                        grid.scanNode(expiry, book.table, node);
                         options += expiry.value();
                     }
                     options -= grid.sumAt(node);

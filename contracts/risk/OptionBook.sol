@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
+import {Records} from "./Records.sol";
+
 /// @notice The options of one expiry in an account: a record in memory, linked like `Exposure`. Zero is the end.
 ///
 /// | offset | field                                                                                     |
@@ -52,11 +54,8 @@ library OptionBook {
     /// @notice Adds a position to the strike's record, or makes one.
     /// @dev At most 64 sizes of 128 bits: the sums are under 2^133.
     function add(Expiry self, uint256 price, int256 size, bool isPut) internal pure {
+        uint256 strike = Records.find(Strike.unwrap(self.strikes()), price);
         assembly ("memory-safe") {
-            let strike := mload(add(self, 0x40))
-            for {} strike { strike := mload(strike) } {
-                if eq(mload(add(strike, 0x20)), price) { break }
-            }
             if iszero(strike) {
                 strike := mload(0x40)
                 mstore(0x40, add(strike, 0x120))
@@ -70,6 +69,11 @@ library OptionBook {
             mstore(add(strike, 0x40), add(mload(add(strike, 0x40)), size))
             mstore(add(strike, 0x60), add(mload(add(strike, 0x60)), mul(isPut, size)))
         }
+    }
+
+    /// @notice The expiry of a date, the end if the list has none.
+    function find(Expiry self, uint256 date_) internal pure returns (Expiry) {
+        return Expiry.wrap(Records.find(Expiry.unwrap(self), date_));
     }
 
     function isEnd(Expiry self) internal pure returns (bool) {

@@ -3,6 +3,7 @@ pragma solidity ^0.8.28;
 
 import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 
+import {Logarithm} from "../math/Logarithm.sol";
 import {OptionKernel} from "../math/OptionKernel.sol";
 import {Snapshot} from "../types/Snapshot.sol";
 import {VolatilitySlice} from "../types/VolatilitySlice.sol";
@@ -13,7 +14,9 @@ import {Expiry, Strike} from "./OptionBook.sol";
 /// @param open Part of the settlement price that is not known yet, 2^-64.
 /// @param known The part that is known, over F, 2^-64: the settlement price is F·(known + open) if nothing moves.
 /// @param time Seconds to expiry.
-/// @param divisor Seconds of `time` in which a year's variance accrues: a year, or three where the mean is under way.
+/// @param span Seconds of variance: `time`, less two thirds of the settlement window while it lies ahead, since the mean of
+/// a window varies as a third of it.
+/// @param divisor Seconds of `span` in which a year's variance accrues: a year, or three where the mean is under way.
 /// @param up Factor on a deviation that shocks volatility up, WAD; down, likewise.
 /// @param leastUp Least shocked deviation, WAD.
 struct Term {
@@ -22,6 +25,7 @@ struct Term {
     uint256 open;
     uint256 known;
     uint256 time;
+    uint256 span;
     uint256 divisor;
     uint256 up;
     uint256 down;
@@ -78,11 +82,14 @@ library OptionPricing {
             uint256 forward = snapshot.spotUnits() * slice.forwardRatio() / RATIO;
             found.forward = forward = FixedPointMathLib.max(forward, 1);
             found.slice = slice;
-            found.time = FixedPointMathLib.zeroFloorSub(date, nowTime);
+            uint256 time = FixedPointMathLib.zeroFloorSub(date, nowTime);
+            bool settling = time < WINDOW;
+            found.time = time;
+            found.span = settling ? time : time - WINDOW * 2 / 3;
+            found.divisor = settling ? 3 * YEAR : YEAR;
             elapsed = FixedPointMathLib.min(elapsed, WINDOW);
             found.open = (WINDOW - elapsed) * ONE / WINDOW;
             found.known = mean / PRICE_UNIT * elapsed * ONE / (WINDOW * forward);
-            found.divisor = found.time < WINDOW ? 3 * YEAR : YEAR;
             _setShocks(found);
         }
     }
@@ -91,12 +98,12 @@ library OptionPricing {
     function _setShocks(Term memory found) private pure {
         unchecked {
             uint256 term_ = FixedPointMathLib.max(found.time, SHOCK_LEAST_TERM);
-            int256 log = FixedPointMathLib.lnWad(int256(SHOCK_TERM * WAD / term_));
+            int256 log = Logarithm.ln(SHOCK_TERM * ONE / term_);
             log = log * (term_ < SHOCK_TERM ? POWER_SHORT : POWER_LONG) / int256(WAD);
             uint256 g = uint256(FixedPointMathLib.expWad(log));
             found.up = WAD + SHOCK_UP * g / WAD;
             found.down = FixedPointMathLib.zeroFloorSub(WAD, SHOCK_DOWN * g / WAD);
-            found.leastUp = FixedPointMathLib.sqrt(LEAST_UP_SQUARED * found.time * WAD / found.divisor);
+            found.leastUp = FixedPointMathLib.sqrt(LEAST_UP_SQUARED * found.span * WAD / found.divisor);
         }
     }
 
@@ -114,9 +121,9 @@ library OptionPricing {
         returns (uint256 kappa, int256 logKappa)
     {
         unchecked {
-            uint256 price = strike * STRIKE_UNIT;
-            kappa = FixedPointMathLib.min(price * ONE / self.forward, OptionKernel.GREATEST_RATIO);
-            logKappa = FixedPointMathLib.lnWad(int256(FixedPointMathLib.max(price * WAD / self.forward, 1)));
+            uint256 ratio = strike * STRIKE_UNIT * ONE / self.forward;
+            kappa = FixedPointMathLib.min(ratio, OptionKernel.GREATEST_RATIO);
+            logKappa = Logarithm.ln(kappa);
         }
     }
 
@@ -124,7 +131,7 @@ library OptionPricing {
     function deviation(Term memory self, int256 logKappa) internal pure returns (uint256) {
         unchecked {
             uint256 variance = self.slice.annualVariance(logKappa); // under 2^84
-            return FixedPointMathLib.sqrt(variance * self.time * WAD / self.divisor);
+            return FixedPointMathLib.sqrt(variance * self.span * WAD / self.divisor);
         }
     }
 
@@ -142,8 +149,8 @@ library OptionPricing {
 
     /// @notice A deviation that the kernel takes: a count of 1e-18 prices at the intrinsic value.
     function usable(uint256 deviation_) internal pure returns (uint256) {
-        if (deviation_ == 0) return 1;
-        return FixedPointMathLib.max(deviation_, OptionKernel.LEAST_DEVIATION);
+        if (deviation_ >= OptionKernel.LEAST_DEVIATION) return deviation_;
+        return deviation_ == 0 ? 1 : OptionKernel.LEAST_DEVIATION;
     }
 
     /// @notice Values the options of an expiry, and prepares their records for scenarios.
@@ -203,9 +210,8 @@ library OptionPricing {
                 return OptionKernel.price(base, 0, ONE, usable(s), strike.logKappa(), kappa);
             }
             s = usable(damped(s, self.open, ONE, factor_));
-            int256 logFactor = FixedPointMathLib.lnWad(int256(FixedPointMathLib.max(factor_ * WAD >> 64, 1)));
             return OptionKernel.price(
-                base, logFactor << OptionKernel.LOG_SHIFT, factor_, s, strike.logKappa(), kappa
+                base, Logarithm.ln(factor_) << OptionKernel.LOG_SHIFT, factor_, s, strike.logKappa(), kappa
             );
         }
     }

@@ -48,6 +48,14 @@ struct UnderlyingRamp {
     uint32 end;
 }
 
+/// @notice The same as it lies in storage.
+struct WordRamp {
+    UnderlyingWord from;
+    UnderlyingWord to;
+    uint32 start;
+    uint32 end;
+}
+
 /// @notice Where the haircuts of an asset are going, one word.
 struct AssetRamp {
     uint16 fromHaircut;
@@ -70,8 +78,8 @@ abstract contract RiskParameters is RampTime {
     uint256 private constant MAX_SHORT_OPTION_INITIAL = 2000;
     uint256 private constant MAX_ROLL_FLOOR = 500;
 
-    mapping(uint16 underlying => UnderlyingRisk) private _underlyings;
-    mapping(uint16 underlying => UnderlyingRamp) private _underlyingRamps;
+    mapping(uint16 underlying => UnderlyingWord) private _underlyings;
+    mapping(uint16 underlying => WordRamp) private _underlyingRamps;
     mapping(uint16 underlying => uint16[] assets) private _assetsOf;
 
     /// @dev Asset `id` has the bits from 64·(id mod 4) on of word id / 4.
@@ -97,41 +105,38 @@ abstract contract RiskParameters is RampTime {
     /// @notice Sets where the parameters of an underlying go within the ramp time. Its first ones hold at once.
     function setUnderlying(uint16 underlying, UnderlyingRisk calldata target) external restricted {
         _checkUnderlying(underlying, target);
-        UnderlyingRamp storage ramp = _underlyingRamps[underlying];
-        if (_word(_underlyings[underlying]).kappaQuarters() == 0) {
-            (ramp.from, ramp.end) = (target, uint32(block.timestamp));
-        } else {
-            _store(ramp.from, _between(ramp));
-            ramp.end = uint32(block.timestamp + rampTime);
-        }
-        (ramp.to, ramp.start) = (target, uint32(block.timestamp));
-        _underlyings[underlying] = ramp.from;
-        emit UnderlyingRiskSet(underlying, ramp.from, target, ramp.end);
+        WordRamp storage ramp = _underlyingRamps[underlying];
+        UnderlyingWord to = RiskWords.pack(target);
+        bool first = _underlyings[underlying].kappaQuarters() == 0;
+        UnderlyingWord from = first ? to : _between(ramp);
+        uint32 end = uint32(block.timestamp + (first ? 0 : rampTime));
+        (ramp.from, ramp.to, ramp.start, ramp.end) = (from, to, uint32(block.timestamp), end);
+        _underlyings[underlying] = from;
+        emit UnderlyingRiskSet(underlying, from.unpack(), to.unpack(), end);
     }
 
     /// @notice Sets where the haircuts of a collateral asset go within the ramp time. Its underlying has its parameters
     /// already. The first haircuts hold at once while accounts cannot select this engine; after that, a new asset
     /// begins with the greatest δh that its underlying leaves room for.
     function setAsset(uint16 asset, uint16 haircut, uint16 extraHaircut) external restricted {
-        AssetRamp storage ramp = _assetRamps[asset];
-        AssetRisk memory risk;
-        uint256 time = rampTime;
-        if (_knowsAsset(asset)) {
-            risk = _assetWord(asset).unpack();
-            (risk.haircut, risk.extraHaircut) = _haircuts(ramp);
+        AssetRisk memory risk = _lane(asset).unpack();
+        bool known = _lane(asset).isKnown();
+        if (known) {
+            (risk.haircut, risk.extraHaircut) = _haircuts(_assetRamps[asset]);
         } else {
             Asset memory registered = CLEARINGHOUSE.asset(asset);
             (risk.underlying, risk.decimals) = (registered.underlying, registered.decimals);
         }
         uint256 bound = ONE - _greatestRangeCap(risk.underlying);
         _checkBounds("haircut", uint256(haircut) + extraHaircut, 0, bound);
-        if (!_knowsAsset(asset)) {
+        uint256 time = rampTime;
+        if (!known) {
             _assetsOf[risk.underlying].push(asset);
             (risk.haircut, risk.extraHaircut) = (haircut, extraHaircut);
             if (_isSelectable()) risk.extraHaircut = uint16(bound - haircut);
             else time = 0;
         }
-        _assetRamps[asset] = AssetRamp({
+        AssetRamp memory ramp = AssetRamp({
             fromHaircut: risk.haircut,
             fromExtra: risk.extraHaircut,
             toHaircut: haircut,
@@ -139,6 +144,7 @@ abstract contract RiskParameters is RampTime {
             start: uint32(block.timestamp),
             end: uint32(block.timestamp + time)
         });
+        _assetRamps[asset] = ramp;
         _storeAsset(asset, risk);
         emit AssetRiskSet(asset, risk, ramp);
     }
@@ -148,8 +154,8 @@ abstract contract RiskParameters is RampTime {
         UnderlyingWord current = _underlyingWord(underlying);
         UnderlyingWord reached = _between(_underlyingRamps[underlying]);
         if (reached == current) return;
-        _store(_underlyings[underlying], reached);
-        emit UnderlyingRiskAdvanced(underlying, _underlyings[underlying]);
+        _underlyings[underlying] = reached;
+        emit UnderlyingRiskAdvanced(underlying, reached.unpack());
     }
 
     /// @notice Lets the haircuts of an asset be those that its ramp has reached. Anybody may call.
@@ -164,13 +170,13 @@ abstract contract RiskParameters is RampTime {
 
     /// @notice Parameters of an underlying that hold now. Reverts if they were never set.
     function underlyingRisk(uint16 underlying) external view returns (UnderlyingRisk memory) {
-        _underlyingWord(underlying);
-        return _underlyings[underlying];
+        return _underlyingWord(underlying).unpack();
     }
 
     /// @notice Where the parameters of an underlying come from and go to, and when.
     function underlyingRamp(uint16 underlying) external view returns (UnderlyingRamp memory) {
-        return _underlyingRamps[underlying];
+        WordRamp storage ramp = _underlyingRamps[underlying];
+        return UnderlyingRamp(ramp.from.unpack(), ramp.to.unpack(), ramp.start, ramp.end);
     }
 
     /// @notice Parameters of an asset that hold now. Reverts if they were never set.
@@ -189,7 +195,7 @@ abstract contract RiskParameters is RampTime {
 
     /// @dev The parameters of an underlying in one storage read.
     function _underlyingWord(uint16 underlying) internal view returns (UnderlyingWord word) {
-        word = _word(_underlyings[underlying]);
+        word = _underlyings[underlying];
         if (word.kappaQuarters() == 0) revert RiskParameters_UnknownUnderlying(underlying);
     }
 
@@ -212,23 +218,11 @@ abstract contract RiskParameters is RampTime {
         return (uint256(asset) & 3) << 6;
     }
 
-    function _word(UnderlyingRisk storage risk) private view returns (UnderlyingWord word) {
-        assembly ("memory-safe") {
-            word := sload(risk.slot)
-        }
-    }
-
-    function _store(UnderlyingRisk storage risk, UnderlyingWord word) private {
-        assembly ("memory-safe") {
-            sstore(risk.slot, word)
-        }
-    }
-
     /// @dev What an underlying's ramp has reached, every field rounded down: never more than what the line asks for,
     /// and since both ends keep the order of the fields, so does everything between.
-    function _between(UnderlyingRamp storage ramp) private view returns (UnderlyingWord) {
+    function _between(WordRamp storage ramp) private view returns (UnderlyingWord) {
         (uint256 left, uint256 done) = _weights(ramp.start, ramp.end);
-        return RiskWords.mean(_word(ramp.from), left, _word(ramp.to), done);
+        return RiskWords.mean(ramp.from, left, ramp.to, done);
     }
 
     /// @dev What an asset's ramp has reached, likewise.
@@ -273,7 +267,7 @@ abstract contract RiskParameters is RampTime {
     /// @dev The greatest cap on the range that the underlying has or goes to.
     function _greatestRangeCap(uint16 underlying) private view returns (uint256) {
         return FixedPointMathLib.max(
-            _underlyingWord(underlying).rangeCap(), _underlyingRamps[underlying].to.rangeCap
+            _underlyingWord(underlying).rangeCap(), _underlyingRamps[underlying].to.rangeCap()
         );
     }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {AssetRisk} from "./RiskParameters.sol";
+import {AssetRisk, UnderlyingRisk} from "./RiskParameters.sol";
 
 /// @notice Risk parameters of an underlying as they lie in storage: the struct `UnderlyingRisk` in one word, first
 /// field lowest. Reading a field from the word costs a shift; decoding the struct would cost ten memory writes.
@@ -41,6 +41,29 @@ library RiskWords {
             }
             return UnderlyingWord.wrap(word);
         }
+    }
+
+    /// @notice The parameters of an underlying as their word.
+    function pack(UnderlyingRisk calldata risk) internal pure returns (UnderlyingWord) {
+        uint256 high = uint256(risk.rangeCap) << 48 | uint256(risk.rollFloor) << 32 | uint256(risk.rollRate)
+            << 16 | risk.shortOptionInitial;
+        uint256 low = uint256(risk.shortOptionMaintenance) << 32 | uint256(risk.perpInitial) << 16
+            | risk.perpMaintenance;
+        return UnderlyingWord.wrap((high << 48 | low) << KAPPA_BITS | risk.kappaQuarters);
+    }
+
+    /// @notice The parameters of an underlying from their word.
+    function unpack(UnderlyingWord self) internal pure returns (UnderlyingRisk memory) {
+        return UnderlyingRisk({
+            kappaQuarters: uint8(self.kappaQuarters()),
+            perpMaintenance: uint16(self.perpMaintenance()),
+            perpInitial: uint16(self.perpInitial()),
+            shortOptionMaintenance: uint16(self.shortOptionMaintenance()),
+            shortOptionInitial: uint16(self.shortOptionInitial()),
+            rollRate: uint16(self.rollRate()),
+            rollFloor: uint16(self.rollFloor()),
+            rangeCap: uint16(self.rangeCap())
+        });
     }
 
     /// @notice The parameters of an asset as its word, which says that they were set.

@@ -11,7 +11,7 @@ import {NormalTable} from "../math/NormalTable.sol";
 import {OptionKernel} from "../math/OptionKernel.sol";
 import {Ramp} from "../math/Ramp.sol";
 import {Wad} from "../math/Wad.sol";
-import {ASSESS_ALL, LiquidationTerms, Margin} from "../types/Margin.sol";
+import {ASSESS_ALL, ASSESS_MAINTENANCE, LiquidationTerms, Margin} from "../types/Margin.sol";
 import {Instrument, KIND_COLLATERAL, KIND_OPTION, KIND_PERP, Position} from "../types/Position.sol";
 import {Snapshot} from "../types/Snapshot.sol";
 import {VolatilitySlice} from "../types/VolatilitySlice.sol";
@@ -101,15 +101,15 @@ contract RuleEngine is IRiskEngine, RuleParameters {
     }
 
     /// @inheritdoc IRiskEngine
-    /// @dev There are no scenarios: every mode but `ASSESS_ALL` answers the whole MM, the best lower bound of itself, and
-    /// no IM. A keeper may name any witness, and saves reading open interest.
+    /// @dev There are no scenarios: for a witness it answers the whole MM, the best lower bound of itself, and no IM. A
+    /// keeper may name any, and saves reading open interest.
     function assess(int256 cash, uint256 mode, Position[] calldata words)
         external
         view
         returns (Margin memory)
     {
         Tally memory tally;
-        tally.full = mode == ASSESS_ALL;
+        tally.full = mode == ASSESS_ALL || mode == ASSESS_MAINTENANCE;
         tally.moved = NOTHING;
         return _assess(tally, cash, words);
     }

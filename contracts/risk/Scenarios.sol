@@ -29,12 +29,12 @@ library Scenarios {
         return (index == 3 ? 1e8 : 3e8, false);
     }
 
-    /// @notice 1 + move of a tail and its logarithm, WAD.
+    /// @notice 1 + move of a tail and its logarithm as `Logarithm` has it, WAD.
     function tailFactor(uint256 index) internal pure returns (int256 log, uint256 factor) {
-        if (index == 0) return (-1078809661371929979, 0.34e18);
-        if (index == 1) return (-400477566597125309, 0.67e18);
-        if (index == 2) return (405465108108164382, 1.5e18);
-        return index == 3 ? (int256(693147180559945309), 2e18) : (int256(1386294361119890618), 4e18);
+        if (index == 0) return (-1078809661371929773, 0.34e18);
+        if (index == 1) return (-400477566597125759, 0.67e18);
+        if (index == 2) return (405465108108165125, 1.5e18);
+        return index == 3 ? (int256(693147180559954608), 2e18) : (int256(1386294361119899917), 4e18);
     }
 
     /// @notice Weight × |move| of a tail at a scan range: min(|move|, θ·R) with θ = 0.9, rounded up.

@@ -5,7 +5,7 @@ import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
 /// @notice What a risk engine says of an account. All in WAD of cash.
 /// @param equity Value of everything in the account, rounded down; no haircut.
-/// @param initial Initial margin (IM), rounded up; zero when a single witness scenario was asked for.
+/// @param initial Initial margin (IM), rounded up; at least that when only MM was asked for; zero for a witness.
 /// @param maintenance Maintenance margin (MM), rounded up; a lower bound of it for a witness.
 /// @param perpNotional Σ |size| × mark over the perpetuals, rounded up.
 /// @param fresh Whether every price that the account rests on is fresh.
@@ -41,5 +41,7 @@ struct LiquidationTerms {
     uint256 discountMaxHealth;
 }
 
-/// @dev Assessment modes: everything, or MM from one named scenario (mode = 1 + index of the scenario).
+/// @dev Assessment modes: everything; MM, with an upper bound of IM that costs no second valuation; or MM from one named
+/// scenario (mode = 1 + index of the scenario).
 uint256 constant ASSESS_ALL = 0;
+uint256 constant ASSESS_MAINTENANCE = type(uint256).max;

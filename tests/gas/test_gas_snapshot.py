@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
 from ballast.bench.gas import Measured, measure
 from ballast.bench.report import gas_report, sizes_report
-from ballast.bench.stage import GENESIS, Stage
 from ballast.client.artifacts import ROOT, load_artifacts
-from ballast.devnet.anvil import Anvil
 
 LIMIT = 22_000
 
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> list[Measured]:
-    log: Path = tmp_path_factory.mktemp("gas") / "anvil.log"
-    with Anvil(GENESIS, log, options=["--steps-tracing"]) as anvil:
-        return measure(Stage(anvil))
+    return measure(tmp_path_factory.mktemp("gas"))
 
 
 def test_gas_is_as_reported(measured: list[Measured]) -> None:

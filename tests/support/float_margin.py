@@ -65,15 +65,20 @@ class Quoted:
         """Of one unit."""
         forward = self.spot * self.slice.forward / 1e8
         strike = self.option.strike / WAD
-        s = sqrt(variance(self.slice, log(strike / forward)) * self.time)
+        s = sqrt(variance(self.slice, log(strike / forward)) * self.span)
         days = max(self.time * 365, 1)
         growth = (30 / days) ** (0.3 if days < 30 else 0.13)
         if shock == "up":
-            s = max(s * (1 + 0.5 * growth), 0.4 * sqrt(self.time))
+            s = max(s * (1 + 0.5 * growth), 0.4 * sqrt(self.span))
         elif shock == "down":
             s *= max(0.0, 1 - 0.3 * growth)
         moved = forward * (1 + moves)
         return call(moved, strike, s) + (strike - moved if self.option.is_put else 0)
+
+    @property
+    def span(self) -> float:
+        """Years of variance: the mean of the last half hour varies as a third of it."""
+        return self.time - 20 * 60 / YEAR
 
     @property
     def dollar_delta(self) -> float:

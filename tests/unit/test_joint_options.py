@@ -17,6 +17,7 @@ from ballast.codec import (
     VolatilitySlice,
     decode_position,
 )
+from ballast.model.margin import ASSESS_MAINTENANCE
 from ballast.model.refusal import Refused
 from ballast.risk import joint_scenario as mirror
 from ballast.risk.scenarios import COLUMNS, name
@@ -152,6 +153,15 @@ def test_mirror_to_the_wei(shared: RiskWorld, cash: int, situation: Situation) -
     assert shared.assess(cash, words) == expected.margin
 
 
+@settings(SHARED, max_examples=30)
+@given(cash=CASH, situation=situations(10))
+def test_mirror_of_maintenance_alone(shared: RiskWorld, cash: int, situation: Situation) -> None:
+    prices, vols, words = situation
+    arrange(shared, prices, vols)
+    expected = mirror.assess_maintenance(*shared.given(cash, words), options=shared)
+    assert shared.assess(cash, words, ASSESS_MAINTENANCE) == expected
+
+
 @settings(SHARED, max_examples=15)
 @given(situation=situations())
 def test_mirror_of_every_witness(shared: RiskWorld, situation: Situation) -> None:
@@ -227,6 +237,22 @@ def test_invariants_5_and_6_order_of_requirements(situation: Situation) -> None:
         one = mirror.witness(*question, options=vols, column=column)
         assert one.maintenance <= margin.maintenance, "6: witness ≤ MM"
         assert one.equity == margin.equity
+
+
+@settings(PURE, max_examples=300)
+@given(situation=situations(8))
+def test_a_bound_of_initial_margin_is_one(situation: Situation) -> None:
+    prices, vols, words = situation
+    question = (0, words, prices.__getitem__, PARAMETERS, GENESIS)
+    exact = mirror.assess(*question, options=vols).margin
+    bounded = mirror.assess_maintenance(*question, options=vols)
+    assert bounded.initial >= exact.initial
+    assert replace(bounded, initial=exact.initial) == exact
+    if all(
+        one.range_initial == one.range_maintenance and one.is_fresh(GENESIS)
+        for one in prices.values()
+    ):
+        assert bounded == exact
 
 
 @PURE
@@ -384,6 +410,22 @@ def test_an_expired_option_is_its_payoff_at_the_mean_that_is_known(world: RiskWo
     assert abs(margin.equity - 100 * WAD) < WAD // 10**8
     assert margin.maintenance <= 1, "the whole settlement price is known"
     assert margin.fresh, "no slice is needed any more"
+
+
+def test_time_value_runs_into_the_settlement_window_without_a_jump(world: RiskWorld) -> None:
+    window = 30 * 60
+    word = option(2000, 1, date=WEEK)
+    found = []
+    for left in (window + 60, window + 1, window, window - 1, window - 60):
+        world.evm.time = WEEK - left
+        world.price(ETH, fresh(world.now, 2000))
+        world.publish(ETH, WEEK, replace(VolatilitySlice.decode(FLAT), time=world.now).encode())
+        world.settling(ETH, WEEK, 0, 0)
+        found.append(world.assess(0, [word]).equity)
+    before, last, first, later, after = found
+    assert before > last > first > later > after
+    assert last - first < (before - last) // 30, "a second before the window costs what one ago did"
+    assert first - later < last - first, "and within it a third of that"
 
 
 def test_the_mean_damps_an_option_in_its_last_minutes(world: RiskWorld) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from functools import cache
 from math import erfc, exp, log, sqrt
@@ -11,13 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ballast.fixed_point import ln_wad
-from ballast.risk import black76, normal_table
+from ballast.risk import black76, logarithm, normal_table
 from ballast.risk import option_kernel as kernel
 from ballast.units import WAD
 from tests.support.artefacts import ROOT, compile_standard_json
 from tests.support.black import call
 from tests.support.revm import Evm, RevmContract
+from tools import logarithm as log_generator
 from tools import normal_table as generator
 
 TARGETS = ("contracts/mocks/PricingProbe.sol",)
@@ -70,7 +71,8 @@ DEVIATIONS = st.floats(log(1e-6), log(30)).map(exp)
 def node(factor: float) -> tuple[int, int]:
     """ln f in WAD and f."""
     wad = int(factor * WAD)
-    return ln_wad(wad), (wad << kernel.RATIO_SHIFT) // WAD
+    ratio = (wad << kernel.RATIO_SHIFT) // WAD
+    return logarithm.ln(ratio), ratio
 
 
 def strike(ratio: float) -> tuple[int, int]:
@@ -180,7 +182,8 @@ def test_greeks_of_contract_and_mirror_agree(
     forward: int, moneyness: float, volatility: int, time: int, is_put: bool
 ) -> None:
     question = (forward, int(forward * moneyness), volatility, time, is_put)
-    assert tuple(probe().greeks(*question)) == _astuple(black76.greeks(*question))
+    found, _ = probe().greeks(*question)
+    assert tuple(found) == _astuple(black76.greeks(*question))
 
 
 def _astuple(greeks: black76.Greeks) -> tuple[int, ...]:
@@ -219,7 +222,7 @@ def test_published_prices(example: tuple[Any, ...]) -> None:
     forward = int(spot * (carry * years).exp() * WAD)
     strike_wad, vol_wad = int(strike_ * WAD), int(vol * WAD)
     discount = (-rate * years).exp()
-    found = probe().greeks(forward, strike_wad, vol_wad, int(years * WAD), put)
+    found, _ = probe().greeks(forward, strike_wad, vol_wad, int(years * WAD), put)
     assert abs(Decimal(found[0]) / WAD * discount - value) < Decimal("1e-9")
     deviation = black76.sqrt(int(years * WAD) * WAD) * vol_wad // WAD
     log_kappa, kappa = strike(strike_wad / forward)
@@ -231,7 +234,7 @@ def test_published_prices(example: tuple[Any, ...]) -> None:
 @pytest.mark.parametrize(("put", "value"), [(False, "0.59462865973"), (True, "-0.35660076477")])
 def test_published_deltas_of_futures(put: bool, value: str) -> None:
     """F105 K100 T.5 r.1 σ.36, discounted."""
-    found = probe().greeks(105 * WAD, 100 * WAD, 36 * WAD // 100, WAD // 2, put)
+    found, _ = probe().greeks(105 * WAD, 100 * WAD, 36 * WAD // 100, WAD // 2, put)
     discount = (-Decimal("0.05")).exp()
     assert abs(Decimal(found[1]) / WAD * discount - Decimal(value)) < Decimal("1e-9")
 
@@ -239,7 +242,9 @@ def test_published_deltas_of_futures(put: bool, value: str) -> None:
 def test_a_published_gamma() -> None:
     """S55 K60 T.75 r.1 b.1 σ.3: gamma by the spot is e^(2bT)·gamma by the forward, discounted."""
     growth = (Decimal("0.1") * Decimal("0.75")).exp()
-    found = probe().greeks(int(55 * growth * WAD), 60 * WAD, 3 * WAD // 10, 75 * WAD // 100, False)
+    found, _ = probe().greeks(
+        int(55 * growth * WAD), 60 * WAD, 3 * WAD // 10, 75 * WAD // 100, False
+    )
     gamma = Decimal(found[2]) / WAD * growth * growth / growth
     assert abs(gamma - Decimal("0.027821160476941")) < Decimal("1e-9")
 
@@ -267,7 +272,8 @@ def test_without_time_an_option_is_worth_its_exercise(
     forward: int, strike_: int, put: bool, value: int, delta: int
 ) -> None:
     assert black76.price(forward * WAD, strike_ * WAD, 0, put) == (value * WAD, delta)
-    assert tuple(probe().greeks(forward * WAD, strike_ * WAD, WAD, 0, put)) == (
+    found, _ = probe().greeks(forward * WAD, strike_ * WAD, WAD, 0, put)
+    assert tuple(found) == (
         value * WAD,
         delta,
         0,
@@ -276,6 +282,19 @@ def test_without_time_an_option_is_worth_its_exercise(
     )
 
 
-@given(st.integers(1, 2**255 - 1))
-def test_logarithms_of_contract_and_port_agree(x: int) -> None:
-    assert probe().ln(x) == ln_wad(x)
+RATIOS = st.floats(-64, 63.9).map(lambda exponent: int(2 ** (64 + exponent)))
+
+
+@MANY
+@given(st.one_of(st.integers(0, 2**128 - 1), RATIOS, st.integers(2**63, 2**65)))
+def test_logarithms_of_contract_and_mirror_agree(x: int) -> None:
+    got = probe().ln(x)
+    assert got == logarithm.ln(x)
+    exact = (Decimal(x or 1) / 2**64).ln()
+    assert abs(Decimal(got) / WAD - exact) < Decimal("1e-14")
+
+
+def test_the_constants_of_the_logarithm_are_the_tool_s() -> None:
+    source = (ROOT / "contracts" / "math" / "Logarithm.sol").read_text()
+    for name, value in log_generator.constants().items():
+        assert re.search(rf"constant {name} = {value};", source), name
