@@ -192,12 +192,15 @@ def fill_of(taker: Order, maker: Order, size: int, rates: tuple[int, int]) -> Fi
     crosses = edge >= 0 if buys else edge <= 0
     require(crosses, "Exchange_PricesDoNotCross", taker.limit_price, maker.limit_price)
     value = mul_ceil(size, maker.limit_price)
+    fees = mul_ceil(value, rates[0]), mul_ceil(value, rates[1])
+    for fee in fees:
+        require(fee < 1 << 128, "SafeCastOverflowedUintDowncast", 128, fee)
     return Fill(
         maker=maker.account,
         size=size if buys else -size,
         price=maker.limit_price,
-        maker_fee=mul_ceil(value, rates[0]),
-        taker_fee=mul_ceil(value, rates[1]),
+        maker_fee=fees[0],
+        taker_fee=fees[1],
         maker_min_health=maker.min_health,
         maker_reduce_only=maker.reduce_only,
     )

@@ -8,6 +8,7 @@ accounts were settled: `Settled` does not repeat the marks.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -45,6 +46,7 @@ class Replay(Ledger):
         self.engines: list[str] = []
         self.marks: dict[int, int] = {}
         self._payoffs: dict[int, int] = {}
+        self._met: deque[tuple[int, int]] = deque()
 
     def transaction(self, time: int, events: Sequence[Event]) -> None:
         """Take in the events of one transaction, in their order."""
@@ -86,6 +88,9 @@ class Replay(Ledger):
         longs = claims = 0
         for fill in fills:
             maker = self.load(flow, _account(fill["maker"]), 1)
+            taker_nonce, maker_nonce = self._met.popleft()
+            self._fill_lane(taker.id, taker_nonce, abs(fill["size"]))
+            self._fill_lane(maker.id, maker_nonce, abs(fill["size"]))
             for account, size, fee in (
                 (taker, fill["size"], fill["takerFee"]),
                 (maker, -fill["size"], fill["makerFee"]),
@@ -247,12 +252,13 @@ class Replay(Ledger):
     # ---- Orders -------------------------------------------------------------------------------
 
     def _on_OrdersFilled(self, args: Mapping[str, Any]) -> None:  # noqa: N802
-        for side in ("taker", "maker"):
-            nonce = args[side + "Nonce"]
-            lane, sequence = (_account(args[side]), nonce >> 64), nonce & MAX_SEQUENCE
-            held = self.state.lanes.get(lane, Lane())
-            filled = held.filled if held.sequence == sequence else 0
-            self.state.lanes[lane] = Lane(sequence, filled + args["size"])
+        self._met.append((args["takerNonce"], args["makerNonce"]))
+
+    def _fill_lane(self, account: AccountId, nonce: int, size: int) -> None:
+        lane, sequence = (account, nonce >> 64), nonce & MAX_SEQUENCE
+        held = self.state.lanes.get(lane, Lane())
+        filled = held.filled if held.sequence == sequence else 0
+        self.state.lanes[lane] = Lane(sequence, filled + size)
 
     def _on_OrderCancelled(self, args: Mapping[str, Any]) -> None:  # noqa: N802
         lane = (_account(args["account"]), args["nonce"] >> 64)

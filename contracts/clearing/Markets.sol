@@ -59,8 +59,12 @@ abstract contract Markets is Accounts, Registry {
 
     /// @dev Takes a change of Σ long sizes into the market's word; growth must stay under the cap.
     function _moveOpenInterest(uint16 underlying, int256 longDelta) internal {
+        _changeMarket(underlying, _markets[underlying], longDelta);
+    }
+
+    /// @dev The same, of a market whose stored state is known.
+    function _changeMarket(uint16 underlying, MarketState state, int256 longDelta) internal {
         if (longDelta == 0) return;
-        MarketState state = _markets[underlying];
         uint256 openInterest = uint256(int256(state.openInterest()) + longDelta);
         if (longDelta > 0 && openInterest > state.cap()) {
             revert Clearinghouse_OpenInterestCapExceeded(underlying, openInterest, state.cap());

@@ -6,6 +6,7 @@ import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {Fill, IClearinghouseCore} from "../interfaces/IClearinghouse.sol";
 import {AccountId} from "../types/AccountId.sol";
 import {Instrument, KIND_COLLATERAL, KIND_OPTION, KIND_PERP, Position} from "../types/Position.sol";
+import {MarketState} from "../types/MarketState.sol";
 import {Snapshot} from "../types/Snapshot.sol";
 import {Wad} from "../math/Wad.sol";
 import {Account} from "./Accounts.sol";
@@ -29,6 +30,7 @@ abstract contract Trading is Custody {
     /// @param basis Mark less cumulative funding, WAD; zero but for perpetuals.
     /// @param unit Smallest units of collateral in one whole token.
     /// @param spot Accepted price of an option's underlying, WAD.
+    /// @param market State of a perpetual's market before the trade.
     /// @param longDelta Change of Σ of long sizes so far, WAD.
     /// @param claimDelta What the accounts together received so far, WAD of cash; what is negative goes to the fee account.
     struct Terms {
@@ -38,6 +40,7 @@ abstract contract Trading is Custody {
         int256 basis;
         uint256 unit;
         uint256 spot;
+        MarketState market;
         int256 longDelta;
         int256 claimDelta;
     }
@@ -77,7 +80,7 @@ abstract contract Trading is Custody {
         }
         _checkTrade(flow, taker, takerMinHealth);
         _save(flow, taker);
-        if (instrument.kind() == KIND_PERP) _moveOpenInterest(instrument.id(), terms.longDelta);
+        if (instrument.kind() == KIND_PERP) _changeMarket(instrument.id(), terms.market, terms.longDelta);
         else if (instrument.kind() == KIND_OPTION) _tradeSeries(instrument, terms.longDelta, terms.spot);
         _credit(flow, FEE_ACCOUNT, -terms.claimDelta);
         _closeCash(flow, 0, false);
@@ -189,8 +192,9 @@ abstract contract Trading is Custody {
         Snapshot snapshot;
         if (instrument.kind() == KIND_PERP) {
             snapshot = ORACLE.snapshot(instrument.id());
-            terms.basis = _basis(instrument.id(), snapshot);
+            terms.market = _listed(instrument.id());
             terms.fairPrice = int256(snapshot.mark());
+            terms.basis = terms.fairPrice - terms.market.fundingAt(block.timestamp);
         } else if (instrument.kind() == KIND_COLLATERAL && instrument.id() != CASH) {
             snapshot = ORACLE.snapshot(_asset(instrument.id()).underlying);
             terms.unit = 10 ** _asset(instrument.id()).decimals;

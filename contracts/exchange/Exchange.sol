@@ -105,7 +105,7 @@ contract Exchange is Orders, AccessManaged {
             SignedOrder calldata maker = makers[i];
             _fill(fills[i], order, maker.order, size, rates);
             _consume(maker, size);
-            emit OrdersFilled(order.account, maker.order.account, order.nonce, maker.order.nonce, size);
+            emit OrdersFilled(order.nonce, maker.order.nonce);
         }
         _consume(taker, total);
         CLEARINGHOUSE.applyTrade(order.instrument, order.account, order.minHealth, order.reduceOnly, fills);

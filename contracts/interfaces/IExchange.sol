@@ -36,11 +36,9 @@ struct SignedOrder {
 
 /// @title Matches signed orders
 interface IExchange {
-    /// @notice `size` (WAD, positive) of a taker's and of a maker's order were filled; `Traded` of the Clearinghouse says
-    /// in what and at which price.
-    event OrdersFilled(
-        AccountId indexed taker, AccountId indexed maker, uint256 takerNonce, uint256 makerNonce, uint256 size
-    );
+    /// @notice Two orders met. The Clearinghouse's `Traded` says of whom, in what, how much and at which price: those of a
+    /// settlement follow it in the same order.
+    event OrdersFilled(uint256 takerNonce, uint256 makerNonce);
     event OrderCancelled(AccountId indexed account, uint256 nonce);
     event OrdersRecalled(AccountId indexed account, uint64 sequence);
     /// @param product Kind and underlying: what the fees are of.

@@ -393,8 +393,12 @@ def test_a_late_order(world: ClearingWorld, taker: AccountId, maker: AccountId) 
 def test_the_greatest_numbers(world: ClearingWorld, taker: AccountId, maker: AccountId) -> None:
     sell = replace(world.order(maker, -1), size=-(2**255) + 1)
     buy = replace(world.order(taker, 1), size=2**255 - 1)
+    cheap = replace(sell, limit_price=1)
     with reverts("Exchange_Overfilled", maker.value, sell.nonce, 2**255 - 1, 2**128):
-        world.settle_exact(buy, [sell], [2**128])
+        world.settle_exact(buy, [cheap], [2**128])
+    dear = {"limit_price": 10**40}
+    with reverts("SafeCastOverflowedUintDowncast"):
+        world.settle_exact(replace(buy, **dear), [replace(sell, **dear)], [2**120])
     least = replace(sell, size=-(2**255))
     with reverts("Panic", 0x11):
         world.exchange.settle(
