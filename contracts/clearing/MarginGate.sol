@@ -7,7 +7,7 @@ import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {IRiskEngine} from "../interfaces/IRiskEngine.sol";
 import {AccountId} from "../types/AccountId.sol";
 import {Header} from "../types/Header.sol";
-import {ASSESS_ALL, Margin} from "../types/Margin.sol";
+import {ASSESS_ALL, ASSESS_MAINTENANCE, Margin} from "../types/Margin.sol";
 import {Position} from "../types/Position.sol";
 import {Account} from "./Accounts.sol";
 import {Cash, CashFlow} from "./Cash.sol";
@@ -71,13 +71,17 @@ abstract contract MarginGate is Markets, Options, Cash, Lock {
     }
 
     /// @dev After a trade: E ≥ max(IM, 50) at fresh prices, or the trade only reduced risk. An account that can owe
-    /// nothing needs no prices. Marks the account as checked if it passed the initial margin.
+    /// nothing needs no prices. Marks the account as checked if it passed the initial margin. The bound of IM is asked
+    /// for first: most accounts pass it, and it needs one valuation where IM itself needs two.
     function _checkTrade(CashFlow memory flow, Account memory account, uint256 minHealth) internal {
         if (_isBatchOpen()) return _defer(account, WAIT_TRADE, minHealth);
         if (_owesNothing(account)) return;
-        Margin memory margin = _assess(account, ASSESS_ALL);
-        if (_isOpen(flow, margin)) _markChecked(account);
-        else _requireReduced(flow, account, margin, _assessStored(account));
+        Margin memory margin = _assess(account, ASSESS_MAINTENANCE);
+        if (_isOpen(flow, margin) || _isOpen(flow, margin = _assess(account, ASSESS_ALL))) {
+            _markChecked(account);
+        } else {
+            _requireReduced(flow, account, margin, _assessStored(account));
+        }
         _requireHealth(account, margin, minHealth);
     }
 

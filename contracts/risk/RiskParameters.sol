@@ -67,7 +67,7 @@ struct AssetRamp {
 }
 
 /// @title Governed parameters of a risk engine, each with its bound (specification §6.4, §6.11)
-/// @dev Storage: one word an underlying and a quarter of one an asset, which is all that an assessment reads; and their
+/// @dev Storage: half a word an underlying and a quarter of one an asset, which is all that an assessment reads; and their
 /// ramps, which only a change reads. Parameters go linearly from where they are to where they were set; the words that
 /// are read follow that line whenever anybody calls `advance…`, and never run ahead of it.
 abstract contract RiskParameters is RampTime {
@@ -78,7 +78,8 @@ abstract contract RiskParameters is RampTime {
     uint256 private constant MAX_SHORT_OPTION_INITIAL = 2000;
     uint256 private constant MAX_ROLL_FLOOR = 500;
 
-    mapping(uint16 underlying => UnderlyingWord) private _underlyings;
+    /// @dev Underlyings 2n − 1 and 2n share word n, the even one in its high half: 1 and 2 are read together.
+    mapping(uint256 pair => uint256 words) private _underlyings;
     mapping(uint16 underlying => WordRamp) private _underlyingRamps;
     mapping(uint16 underlying => uint16[] assets) private _assetsOf;
 
@@ -107,11 +108,11 @@ abstract contract RiskParameters is RampTime {
         _checkUnderlying(underlying, target);
         WordRamp storage ramp = _underlyingRamps[underlying];
         UnderlyingWord to = RiskWords.pack(target);
-        bool first = _underlyings[underlying].kappaQuarters() == 0;
+        bool first = _half(underlying).kappaQuarters() == 0;
         UnderlyingWord from = first ? to : _between(ramp);
         uint32 end = uint32(block.timestamp + (first ? 0 : rampTime));
         (ramp.from, ramp.to, ramp.start, ramp.end) = (from, to, uint32(block.timestamp), end);
-        _underlyings[underlying] = from;
+        _storeUnderlying(underlying, from);
         emit UnderlyingRiskSet(underlying, from.unpack(), to.unpack(), end);
     }
 
@@ -154,7 +155,7 @@ abstract contract RiskParameters is RampTime {
         UnderlyingWord current = _underlyingWord(underlying);
         UnderlyingWord reached = _between(_underlyingRamps[underlying]);
         if (reached == current) return;
-        _underlyings[underlying] = reached;
+        _storeUnderlying(underlying, reached);
         emit UnderlyingRiskAdvanced(underlying, reached.unpack());
     }
 
@@ -193,9 +194,9 @@ abstract contract RiskParameters is RampTime {
         return _lane(asset).isKnown();
     }
 
-    /// @dev The parameters of an underlying in one storage read.
+    /// @dev The parameters of an underlying in one storage read, which one other shares.
     function _underlyingWord(uint16 underlying) internal view returns (UnderlyingWord word) {
-        word = _underlyings[underlying];
+        word = _half(underlying);
         if (word.kappaQuarters() == 0) revert RiskParameters_UnknownUnderlying(underlying);
     }
 
@@ -203,6 +204,24 @@ abstract contract RiskParameters is RampTime {
     function _assetWord(uint16 asset) internal view returns (AssetWord word) {
         word = _lane(asset);
         if (!word.isKnown()) revert RiskParameters_UnknownAsset(asset);
+    }
+
+    function _half(uint16 underlying) private view returns (UnderlyingWord) {
+        (uint256 pair, uint256 shift) = _place(underlying);
+        return UnderlyingWord.wrap(uint128(_underlyings[pair] >> shift));
+    }
+
+    function _storeUnderlying(uint16 underlying, UnderlyingWord word) private {
+        (uint256 pair, uint256 shift) = _place(underlying);
+        uint256 other = _underlyings[pair] & ~(uint256(type(uint128).max) << shift);
+        _underlyings[pair] = other | UnderlyingWord.unwrap(word) << shift;
+    }
+
+    function _place(uint16 underlying) private pure returns (uint256 pair, uint256 shift) {
+        unchecked {
+            pair = (uint256(underlying) + 1) / 2;
+            shift = (~uint256(underlying) & 1) << 7;
+        }
     }
 
     function _lane(uint16 asset) private view returns (AssetWord) {

@@ -3,7 +3,7 @@ pragma solidity ^0.8.28;
 
 import {AssetRisk, UnderlyingRisk} from "./RiskParameters.sol";
 
-/// @notice Risk parameters of an underlying as they lie in storage: the struct `UnderlyingRisk` in one word, first
+/// @notice Risk parameters of an underlying as they lie in storage: the struct `UnderlyingRisk` in 120 bits, first
 /// field lowest. Reading a field from the word costs a shift; decoding the struct would cost ten memory writes.
 type UnderlyingWord is uint256;
 
@@ -23,6 +23,7 @@ library RiskWords {
     uint256 private constant KNOWN = 1 << 56;
     uint256 private constant KAPPA_BITS = 8;
     uint256 private constant RATE_BITS = 16;
+    uint256 private constant WORD_BITS = 120;
 
     /// @notice The weighted mean of every field of two words, rounded down: all that an underlying's word holds is κ in
     /// its low byte and rates of 16 bits above.
@@ -35,7 +36,7 @@ library RiskWords {
         (uint256 x, uint256 y) = (UnderlyingWord.unwrap(a), UnderlyingWord.unwrap(b));
         unchecked {
             uint256 word = (uint8(x) * weightA + uint8(y) * weightB) / (weightA + weightB);
-            for (uint256 shift = KAPPA_BITS; shift < 256 - RATE_BITS; shift += RATE_BITS) {
+            for (uint256 shift = KAPPA_BITS; shift < WORD_BITS; shift += RATE_BITS) {
                 uint256 sum = uint16(x >> shift) * weightA + uint16(y >> shift) * weightB;
                 word |= sum / (weightA + weightB) << shift;
             }

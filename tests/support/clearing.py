@@ -229,8 +229,11 @@ class ClearingWorld:
         chain_id: int = CHAIN_ID,
         exact: bool = False,
         sequencer_grace: int | None = None,
+        depth: int = 0,
     ) -> None:
+        """`depth` is the open interest beyond which ranges for IM widen, in whole units."""
         self.exact = exact
+        self.depth = depth
         self.evm = Evm(artefacts(), chain_id=chain_id)
         self._lane = 0
         self.transactions: list[tuple[int, list[Log]]] = []
@@ -316,6 +319,7 @@ class ClearingWorld:
                 has_market=True,
                 max_age=3600,
                 source_max_age=3600,
+                depth=self.depth,
             )
             self.oracle.configureFeed(underlying, config.as_tuple())
             self.system.feeds.configure(underlying, config)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from ballast.codec import AccountId, Instrument
+from ballast.model.margin import ASSESS_MAINTENANCE
 from ballast.units import WAD, mul_floor
-from tests.support.clearing import ETH, ETH_PERP, units
+from tests.support.clearing import ETH, ETH_PERP, refused, units
 from tests.support.options import DELAY, OptionWorld, PricedWorld
 from tests.support.revm import reverts
 
@@ -73,9 +74,9 @@ def test_a_stale_slice_lets_nobody_in(
     world.fill(buyer, writer, call, -WAD, fair(world, call)[0])
 
 
-def test_a_hedged_book_is_liquidated_whole(world: PricedWorld, writer: AccountId) -> None:
-    """Ten series and a perpetual: a clean taker's margin is the fraction of the book's."""
-    account, keeper = world.account("trader"), world.account("keeper")
+def sunk(world: PricedWorld, writer: AccountId) -> tuple[AccountId, list[int]]:
+    """An account of ten series and a perpetual under its maintenance margin, and the series."""
+    account = world.account("trader")
     world.fund(account, 5_000)
     series = [world.series(1800 + 50 * i, put=i % 2 == 1) for i in range(10)]
     world.trade(account, writer, 5, 2000, instrument=ETH_PERP)
@@ -87,6 +88,13 @@ def test_a_hedged_book_is_liquidated_whole(world: PricedWorld, writer: AccountId
         if margin.equity < margin.maintenance:
             break
     assert margin.equity > 0
+    return account, series
+
+
+def test_a_hedged_book_is_liquidated_whole(world: PricedWorld, writer: AccountId) -> None:
+    """Ten series and a perpetual: a clean taker's margin is the fraction of the book's."""
+    account, series = sunk(world, writer)
+    keeper, margin = world.account("keeper"), world.margin(account)
     interests = [tuple(world.house.seriesInterest(one)) for one in series]
     deal = world.liquidate(account, keeper)
     assert len(world.words_of(keeper)) == 11
@@ -94,6 +102,30 @@ def test_a_hedged_book_is_liquidated_whole(world: PricedWorld, writer: AccountId
     required = margin.initial * deal.fraction // WAD
     assert abs(after.initial - required) < 11 * 10**11
     assert [tuple(world.house.seriesInterest(one)) for one in series] == interests
+
+
+def test_a_taker_under_the_bound_is_judged_by_its_initial_margin() -> None:
+    """The bound that comes with MM only saves gas: whoever meets IM takes over."""
+
+    def take(funds: float) -> tuple[int, int, int]:
+        """Liquidates into an account with these funds: its gain, its IM, and the bound of it."""
+        world = PricedWorld(depth=4)
+        world.fund(world.account("writer"), 1_000_000)
+        account, _ = sunk(world, world.account("writer"))
+        bound, keeper = world.margin(account, ASSESS_MAINTENANCE), world.account("keeper")
+        assert bound.maintenance == world.margin(account).maintenance
+        world.fund(keeper, funds)
+        deal = world.liquidate(account, keeper)
+        after = world.margin(keeper)
+        gain = after.equity - units(funds)
+        return gain, after.initial, bound.initial * deal.fraction // WAD
+
+    gain, initial, bound = take(1_000_000)
+    need = (initial - gain) / WAD
+    assert need + 0.01 + gain / WAD < bound / WAD
+    take(need + 0.01)
+    with refused("Clearinghouse_InsufficientMargin"):
+        take(need - 0.01)
 
 
 def test_settling_changes_equity_by_rounding_alone(
