@@ -207,8 +207,10 @@ abstract contract RiskParameters is RampTime {
     }
 
     function _half(uint16 underlying) private view returns (UnderlyingWord) {
-        (uint256 pair, uint256 shift) = _place(underlying);
-        return UnderlyingWord.wrap(uint128(_underlyings[pair] >> shift));
+        unchecked {
+            uint256 words = _underlyings[(uint256(underlying) + 1) / 2];
+            return UnderlyingWord.wrap(underlying & 1 == 0 ? words >> 128 : uint128(words));
+        }
     }
 
     function _storeUnderlying(uint16 underlying, UnderlyingWord word) private {
