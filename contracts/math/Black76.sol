@@ -75,9 +75,10 @@ library Black76 {
             if (deviation == 0 || forward == 0) return found;
             uint256 density = DENSITY * e / UNIT;
             uint256 vega = forward * density / UNIT * root / UNIT;
-            found.gamma = density * UNIT / deviation * UNIT / forward;
+            found.gamma =
+                FixedPointMathLib.rawDivWad(FixedPointMathLib.rawDivWad(density, deviation), forward);
             found.vega = vega;
-            found.theta = -int256(vega * volatility / (2 * time));
+            found.theta = -int256(FixedPointMathLib.rawDiv(vega * volatility, 2 * time));
         }
     }
 
@@ -92,7 +93,7 @@ library Black76 {
             uint256 intrinsic = isPut
                 ? FixedPointMathLib.zeroFloorSub(strike, forward)
                 : FixedPointMathLib.zeroFloorSub(forward, strike);
-            uint256 ratio = forward == 0 ? 0 : strike * UNIT / forward;
+            uint256 ratio = FixedPointMathLib.rawDivWad(strike, forward); // zero for a forward of zero
             if (deviation == 0 || ratio == 0) {
                 if (intrinsic != 0) delta = isPut ? -WAD : WAD;
                 return (intrinsic, delta, 0);
@@ -112,7 +113,7 @@ library Black76 {
     function _call(int256 ratio, int256 s) private pure returns (int256 value, int256 delta, uint256 e) {
         unchecked {
             uint256 exact = FixedPointMathLib.min(uint256(ratio << 64) / UNIT, type(uint128).max);
-            int256 d1 = s / 2 - Logarithm.ln(exact) * WAD / s;
+            int256 d1 = s / 2 - FixedPointMathLib.rawSDivWad(Logarithm.ln(exact), s);
             int256 d2 = d1 - s;
             e = uint256(FixedPointMathLib.expWad(-(d1 * d1 / (2 * WAD))));
             int256 tail = int256(e * _mills(FixedPointMathLib.abs(d1)) >> 96);

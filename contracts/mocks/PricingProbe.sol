@@ -5,6 +5,7 @@ import {Black76, Greeks} from "../math/Black76.sol";
 import {Logarithm} from "../math/Logarithm.sol";
 import {NormalTable} from "../math/NormalTable.sol";
 import {OptionKernel} from "../math/OptionKernel.sol";
+import {VolatilitySlice} from "../types/VolatilitySlice.sol";
 
 /// @title The libraries that price options, callable, for tests
 contract PricingProbe {
@@ -81,5 +82,10 @@ contract PricingProbe {
     /// @notice ln(x / 2^64), WAD.
     function ln(uint256 x) external pure returns (int256) {
         return Logarithm.ln(x);
+    }
+
+    /// @notice Variance a year of a slice at a log-moneyness, WAD.
+    function variance(VolatilitySlice slice, int256 logKappa) external pure returns (uint256) {
+        return slice.annualVariance(logKappa);
     }
 }

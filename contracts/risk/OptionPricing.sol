@@ -121,7 +121,7 @@ library OptionPricing {
         returns (uint256 kappa, int256 logKappa)
     {
         unchecked {
-            uint256 ratio = strike * STRIKE_UNIT * ONE / self.forward;
+            uint256 ratio = FixedPointMathLib.rawDiv(strike * STRIKE_UNIT * ONE, self.forward);
             kappa = FixedPointMathLib.min(ratio, OptionKernel.GREATEST_RATIO);
             logKappa = Logarithm.ln(kappa);
         }
@@ -131,7 +131,7 @@ library OptionPricing {
     function deviation(Term memory self, int256 logKappa) internal pure returns (uint256) {
         unchecked {
             uint256 variance = self.slice.annualVariance(logKappa); // under 2^84
-            return FixedPointMathLib.sqrt(variance * self.span * WAD / self.divisor);
+            return FixedPointMathLib.sqrt(FixedPointMathLib.rawDivWad(variance * self.span, self.divisor));
         }
     }
 
@@ -143,7 +143,7 @@ library OptionPricing {
         returns (uint256)
     {
         unchecked {
-            return factor_ == 0 ? 0 : deviation_ * (open * f >> 64) / factor_;
+            return FixedPointMathLib.rawDiv(deviation_ * (open * f >> 64), factor_); // zero for a factor of zero
         }
     }
 

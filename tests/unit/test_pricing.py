@@ -12,8 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ballast.codec import VolatilitySlice
 from ballast.risk import black76, logarithm, normal_table
 from ballast.risk import option_kernel as kernel
+from ballast.svi import annual_variance
 from ballast.units import WAD
 from tests.support.artefacts import ROOT, compile_standard_json
 from tests.support.black import call
@@ -298,3 +300,28 @@ def test_the_constants_of_the_logarithm_are_the_tool_s() -> None:
     source = (ROOT / "contracts" / "math" / "Logarithm.sol").read_text()
     for name, value in log_generator.constants().items():
         assert re.search(rf"constant {name} = {value};", source), name
+
+
+# A slice whose variance tells one wei of the root.
+WINGS = st.builds(
+    VolatilitySlice,
+    a=st.integers(0, 2**31 - 1),
+    b=st.integers(10**8, 2**32 - 1),
+    rho=st.integers(-(10**6), 10**6),
+    mu=st.integers(-(2**23), 2**23 - 1),
+    s=st.integers(0, 2**24 - 1),
+)
+LOGARITHMS = st.one_of(st.integers(-(2**67) + 1, 2**67 - 1), st.integers(-(10**19), 10**19))
+
+
+@MANY
+@given(WINGS, LOGARITHMS)
+def test_variances_of_contract_and_mirror_agree(one: VolatilitySlice, k: int) -> None:
+    assert probe().variance(one.encode(), k) == annual_variance(one, k)
+
+
+@pytest.mark.parametrize("k", [0, 1, -1, 2, -3, 1000])
+@pytest.mark.parametrize("s", [0, 1])
+def test_variances_near_the_vertex(k: int, s: int) -> None:
+    one = VolatilitySlice(a=10**4, b=2**32 - 1, s=s)
+    assert probe().variance(one.encode(), k) == annual_variance(one, k)
