@@ -5,8 +5,9 @@ import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 
 /// @title The natural logarithm of a ratio, at half the gas of one that is exact to a wei (specification §13.3)
 /// @dev x = 2^k·m with m in [1, 2): ln m = ln √2 + 2·atanh z with z = (m − √2)/(m + √2), which is at most 0.172, and
-/// atanh z = z·P(z²); and likewise for an x near one with 1 in the place of √2. The error of P is under 1e-14; its constants are those that `tools/logarithm.py` prints. Prices do not
-/// feel it: F·φ(d1) = K·φ(d2), so an error of the logarithm moves them in its square only.
+/// atanh z = z·P(z²); and likewise for an x near one with 1 in the place of √2. The error of P is under 1e-14; its
+/// constants are those that `tools/logarithm.py` prints. Prices do not feel it: F·φ(d1) = K·φ(d2), so an error of the
+/// logarithm moves them in its square only.
 library Logarithm {
     /// @dev Within a factor of √2 of one.
     uint256 private constant LEAST_NEAR = 13043817825332782213;
