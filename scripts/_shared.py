@@ -9,17 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import click
+from ape.cli import account_option
 from eth_account.messages import SignableMessage
 from rich.console import Console
 
 from ballast.client.artifacts import ArtifactError
 from ballast.client.book import DEPLOYMENTS
-from ballast.client.chain import Chain
+from ballast.client.chain import Chain, Receipt
 from ballast.client.client import Client
 from ballast.client.errors import ChainError, ContractError
 from ballast.client.orders import OrderError
 from ballast.client.signers import SignerError
-from ballast.codec import CodecError
+from ballast.codec import AccountId, CodecError
 from ballast.deploy.govern import GovernError
 from ballast.deploy.run import DeployError
 from ballast.deploy.verification import VerificationError
@@ -141,3 +142,31 @@ def open_client(provider: Any, deployments: Path) -> Client:
 
 def is_local(chain_id: int) -> bool:
     return chain_id in LOCAL_CHAIN_IDS
+
+
+# ---- Commands of an account ------------------------------------------------------------------
+
+index_option = click.option(
+    "--index", type=click.IntRange(0), default=0, show_default=True, help="Index of your account."
+)
+whose_option = click.option(
+    "--for", "whose", help="Account to act for as its delegate, OWNER or OWNER/INDEX."
+)
+
+
+def connected(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options that all commands share."""
+    return account_option()(deployments_option(readable(command)))
+
+
+def account_of(signer: ApeSigner, index: int, whose: str | None) -> AccountId:
+    """The account to act for: that of somebody else, or the signer's own."""
+    if whose is None:
+        return AccountId.make(signer.address, index)
+    if index:
+        raise click.UsageError("--for names an account with its index: leave --index out")
+    return AccountId.parse(whose)
+
+
+def done(receipt: Receipt, what: str) -> None:
+    say(f"{what} (block {receipt.block}, {receipt.gas_used:,} gas)")
